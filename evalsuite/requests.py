@@ -1,0 +1,239 @@
+"""What is asked of a model and what it answers: frozen values, and the key that ties them."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+Status = Literal["ok", "refused", "filtered", "error"]
+Finish = Literal["stop", "length"]
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys, no blanks and no NaN: equal values give equal texts."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def digest(value: Any) -> str:
+    """sha256, in hex, of the canonical JSON of a value."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+class Frozen(BaseModel):
+    """Base of the suite's value types: immutable, and a field that it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TextPart(Frozen):
+    """One text of a prompt: a message, a question or the text to judge."""
+
+    kind: Literal["text"] = "text"
+    role: Literal["system", "user", "assistant"] = "user"
+    text: str
+
+
+class ImagePart(Frozen):
+    """One image of a prompt, named by the sha256 of its PNG bytes; the bytes stay in the store."""
+
+    kind: Literal["image"] = "image"
+    sha256: str
+
+
+class LabelsPart(Frozen):
+    """The closed set of labels or answers that a judge chooses from."""
+
+    kind: Literal["labels"] = "labels"
+    labels: tuple[str, ...]
+
+
+Part = Annotated[TextPart | ImagePart | LabelsPart, Field(discriminator="kind")]
+
+
+class Prompt(Frozen):
+    """Everything that is shown to a model in one request."""
+
+    parts: tuple[Part, ...]
+
+    @classmethod
+    def of_text(cls, text: str) -> "Prompt":
+        """Return the prompt that is one user text."""
+        return cls(parts=(TextPart(text=text),))
+
+    @property
+    def text(self) -> str:
+        """The text parts, joined by blank lines."""
+        return "\n\n".join(part.text for part in self.parts if isinstance(part, TextPart))
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of the parts."""
+        return digest(self.model_dump(mode="json"))
+
+
+class Decoding(Frozen):
+    """How the next token is chosen. The defaults sample from the model's own distribution.
+
+    Parameters
+    ----------
+    temperature : float
+        At least 0; 0 always takes the likeliest token.
+    top_p, top_k, min_p : float, int, float
+        Nucleus mass in (0, 1], number of likeliest tokens kept (0: all), and the share of the
+        likeliest token's probability below which a token is dropped, in [0, 1).
+    stop : tuple of str
+        Texts that end an answer; they are not part of it.
+    """
+
+    temperature: float = Field(1.0, ge=0.0, allow_inf_nan=False)
+    top_p: float = Field(1.0, gt=0.0, le=1.0)
+    top_k: int = Field(0, ge=0)
+    min_p: float = Field(0.0, ge=0.0, lt=1.0)
+    stop: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+
+
+class Sampling(Decoding):
+    """A decoding and the limit that the task puts on an answer's length."""
+
+    max_new_tokens: int = Field(48, ge=1, le=32768)
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of all fields."""
+        return digest(self.model_dump(mode="json"))
+
+
+class Entrant(Frozen):
+    """A model plus everything about it that is the entrant's choice.
+
+    ``model`` and ``post_training_of`` are names for people. The other fields can change an answer;
+    all but ``decoding`` (which reaches a request as its ``Sampling``) make up the ``identity``.
+
+    Parameters
+    ----------
+    model : str
+        Name without options, such as ``embedded:smollm2-135m``.
+    backend : str
+        What computes the answers.
+    revision : str
+        Commit of a hub model, ``sha256:...`` of local weights, or the version of built-in code.
+    template : str or None
+        How a prompt is put to the model: ``chat``, ``plain`` ...
+    dtype : str or None
+        Precision the model runs in.
+    settings : tuple of (str, scalar)
+        Any other option that can change an answer, sorted by name.
+    """
+
+    model: str
+    backend: str
+    revision: str
+    template: str | None = None
+    dtype: str | None = None
+    settings: tuple[tuple[str, str | int | float | bool | None], ...] = ()
+    decoding: Decoding | None = None
+    remote_code: bool = False
+    post_training_of: str | None = None
+
+    @cached_property
+    def identity(self) -> str:
+        """sha256 of what can change an answer, apart from the decoding."""
+        fields = {"backend", "revision", "template", "dtype", "settings", "remote_code"}
+        return digest(self.model_dump(mode="json", include=fields))
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One thing to ask: sample ``index`` of one prompt.
+
+    A dataclass and not a pydantic model, because runs hold millions of them.
+
+    ``seed``, ``index`` and ``occurrence`` are 0 where the answer does not depend on chance.
+    """
+
+    capability: str
+    entrant: Entrant
+    prompt: Prompt
+    sampling: Sampling | None = None
+    seed: int = 0
+    index: int = 0
+    occurrence: int = 0  # the n-th request for an equal prompt
+    key: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        fields = (
+            self.capability,
+            self.entrant.identity,
+            self.prompt.digest,
+            self.sampling.digest if self.sampling else "-",
+            str(self.seed),
+            str(self.index),
+            str(self.occurrence),
+        )
+        object.__setattr__(self, "key", hashlib.sha256("\n".join(fields).encode()).digest())
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A found object: label, score in [0, 1] and corners in pixels."""
+
+    label: str
+    score: float
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What came back for a request. Only status ``ok`` carries a value.
+
+    ``finish`` is ``length`` where a limit cut the answer (or, for an embedding, the text to embed).
+    ``scores`` are in the order of the request's labels.
+    """
+
+    key: bytes
+    status: Status
+    text: str | None = None
+    finish: Finish | None = None
+    n_prompt_tokens: int | None = None
+    n_new_tokens: int | None = None
+    vector: NDArray[np.float32] | None = None
+    image: bytes | None = None
+    scores: tuple[float, ...] | None = None
+    boxes: tuple[Box, ...] | None = None
+    message: str | None = None
+
+    def __post_init__(self) -> None:
+        has_value = any(
+            v is not None for v in (self.text, self.vector, self.image, self.scores, self.boxes)
+        )
+        if has_value != (self.status == "ok"):
+            raise ValueError(f"a response of status {self.status!r} with value: {has_value}")
+
+
+def uniforms(key: bytes, n: int) -> NDArray[np.float64]:
+    """The first ``n`` uniforms in [0, 1) of a request's own random stream.
+
+    The stream is Philox, a counter-based generator, keyed by the request: number ``i`` is the same
+    whatever else is drawn, in whatever order, by whichever worker.
+
+    >>> bool((uniforms(b"k" * 32, 3) == uniforms(b"k" * 32, 5)[:3]).all())
+    True
+    """
+    generator = np.random.Generator(np.random.Philox(key=int.from_bytes(key[:16], "big")))
+    return generator.random(n)
+
+
+def unique_by_key(requests: Iterable[Request]) -> list[Request]:
+    """Drop repeated keys, keeping the first of each and the order."""
+    return list({request.key: request for request in reversed(list(requests))}.values())[::-1]
