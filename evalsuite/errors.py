@@ -50,7 +50,7 @@ class VerificationFailed(EvalsuiteError):
 
 
 class GenerationError(Exception):
-    """A model could not answer; that becomes a response of status ``error``, and the run goes on."""
+    """A model could not answer; that becomes a response of status ``error``."""
 
 
 class OutOfMemory(Exception):

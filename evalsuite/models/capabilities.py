@@ -1,4 +1,4 @@
-"""What a model can be asked to do. A judge is a model in another role, with the same capabilities."""
+"""What a model can be asked to do. A judge is a model in another role."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
