@@ -169,16 +169,34 @@ class Request:
     key: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        fields = (
+        key = request_key(
             self.capability,
             self.entrant.identity,
             self.prompt.digest,
             self.sampling.digest if self.sampling else "-",
-            str(self.seed),
-            str(self.index),
-            str(self.occurrence),
+            self.seed,
+            self.index,
+            self.occurrence,
         )
-        object.__setattr__(self, "key", hashlib.sha256("\n".join(fields).encode()).digest())
+        object.__setattr__(self, "key", key)
+
+
+def request_key(
+    capability: str,
+    identity: str,
+    prompt: str,
+    sampling: str,
+    seed: int,
+    index: int,
+    occurrence: int,
+) -> bytes:
+    """sha256 over everything that can change the answer, and nothing else.
+
+    Left out on purpose: batch size, device, engine, worker, task, names and the answer's place in a
+    run; none of them may move a number.
+    """
+    fields = (capability, identity, prompt, sampling, str(seed), str(index), str(occurrence))
+    return hashlib.sha256("\n".join(fields).encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +214,8 @@ class Box:
 @dataclass(frozen=True, slots=True)
 class Response:
     """What came back for a request. Only status ``ok`` carries a value.
+
+    A response read without its payload (vector, image) is ``ok`` and has none of it.
 
     ``finish`` is ``length`` where a limit cut the answer (or, for an embedding, the text to embed).
     ``scores`` are in the order of the request's labels.
@@ -217,8 +237,8 @@ class Response:
         has_value = any(
             v is not None for v in (self.text, self.vector, self.image, self.scores, self.boxes)
         )
-        if has_value != (self.status == "ok"):
-            raise ValueError(f"a response of status {self.status!r} with value: {has_value}")
+        if has_value and self.status != "ok":
+            raise ValueError(f"a response of status {self.status!r} cannot carry a value")
 
 
 def uniforms(key: bytes, n: int) -> NDArray[np.float64]:

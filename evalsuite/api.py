@@ -1,0 +1,178 @@
+"""The functions behind `evalsuite.run` and the commands of the same names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from evalsuite.asking import Call
+from evalsuite.errors import BadInput
+from evalsuite.execution import Prepared, RunPlan, collect, execute, prepare
+from evalsuite.leaderboard import build_leaderboard, find_records
+from evalsuite.leaderboard_csv import write_leaderboard
+from evalsuite.models.spec import first_problem
+from evalsuite.progress import Silent
+from evalsuite.record import Record, load_record, save_record
+from evalsuite.settings import settings
+from evalsuite.tasks import TASKS, TaskCard
+from evalsuite.verification import verify
+
+RESULTS = "results"
+LEADERBOARDS = "leaderboards"
+
+
+@dataclass(frozen=True)
+class Published:
+    """Where a run's files are."""
+
+    record: Record
+    folder: Path
+    leaderboard: Path
+    rejected: tuple[str, ...]
+
+
+def run(
+    task: str,
+    model: str | None = None,
+    *,
+    mode: str | None = None,
+    set: str | None = None,
+    judges: Mapping[str, str] | None = None,
+    limit: int | None = None,
+    samples: int | None = None,
+    seed: int = 0,
+    replicates: int = 1,
+    options: Mapping[str, Any] | None = None,
+    engine: Literal["local"] = "local",
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    out: str | Path = ".",
+    force: bool = False,
+) -> Record:
+    """Run a task on a model, save its record and publish it in the leaderboard.
+
+    Parameters
+    ----------
+    task : str
+        Such as ``rlhf_diversity``; see `list_tasks`.
+    model : str or None
+        ``backend:name[@revision][?option=value]``; None takes the task's embedded default.
+    mode, set, judges, limit, samples, seed, replicates, options, engine, device
+        As the options of ``evalsuite run``.
+    out : path
+        Folder that gets ``results/`` and ``leaderboards/``.
+    force : bool
+        Replace a different record of the same run.
+
+    Returns
+    -------
+    Record
+
+    Raises
+    ------
+    EvalsuiteError
+        With one clear message; what was answered until then is kept and not asked again.
+
+    Examples
+    --------
+    >>> import tempfile, evalsuite
+    >>> folder = tempfile.mkdtemp()
+    >>> record = evalsuite.run("rlhf_diversity", "fake:text", limit=20, samples=4,
+    ...                        judges={"embedder": "fake:text-embedder"}, out=folder)
+    >>> record.headline.measure, record.counts.requests, record.complete
+    ('per_input_sbert', 80, True)
+    """
+    plan = make_plan(
+        task=task,
+        model=model,
+        mode=mode,
+        set=set,
+        judges=tuple((judges or {}).items()),
+        limit=limit,
+        samples=samples,
+        seed=seed,
+        replicates=replicates,
+        options=tuple((name, f"{value}") for name, value in (options or {}).items()),
+        engine=engine,
+        device=device,
+    )
+    return run_and_publish(prepare(plan, settings()), Silent(), Path(out), force=force).record
+
+
+def make_plan(**fields: Any) -> RunPlan:
+    """Check the plain fields of a plan.
+
+    Raises
+    ------
+    BadInput
+        If a number is out of range.
+    """
+    try:
+        return RunPlan(**fields)
+    except ValidationError as error:
+        raise BadInput(first_problem(error)) from None
+
+
+def run_and_publish(
+    prepared: Prepared, progress: Silent, out: Path, *, force: bool = False
+) -> Published:
+    """Execute, save the record and rebuild the task's leaderboard."""
+    record, tables = execute(prepared, settings(), progress)
+    record, folder = save_record(record, prepared.units, tables, out / RESULTS, force=force)
+    csv, rejected = publish(record.task, out)
+    return Published(record, folder, csv, rejected)
+
+
+def publish(task: str, out: Path) -> tuple[Path, tuple[str, ...]]:
+    """Rebuild ``leaderboards/<task>.csv`` from the records of a task.
+
+    Every record is recomputed from its responses first; one that fails is left out.
+
+    Returns
+    -------
+    the CSV file, and what was left out and why.
+    """
+    verified, rejected = check_records(out, task)
+    frame = build_leaderboard(verified, verified=[record.hash for record in verified])
+    path = out / LEADERBOARDS / f"{task}.csv"
+    write_leaderboard(frame, path)
+    return path, rejected
+
+
+def check_records(out: Path, task: str) -> tuple[list[Record], tuple[str, ...]]:
+    """Recompute every record of a task; return the good ones, and the faults of the others."""
+    good: list[Record] = []
+    rejected: list[str] = []
+    for folder in find_records(out / RESULTS, task):
+        try:
+            verification = verify(folder)
+        except BadInput as error:
+            rejected.append(str(error))
+            continue
+        if verification.problems:
+            rejected.append(f"{folder}: {verification.problems[0]}")
+        else:
+            good.append(verification.record)
+    return good, tuple(rejected)
+
+
+def recorded_tasks(out: Path) -> list[str]:
+    """Names of the tasks that have records below ``out/results``."""
+    return sorted({load_record(folder).task for folder in find_records(out / RESULTS)})
+
+
+def dry_run(prepared: Prepared) -> list[Call]:
+    """Count what a run would ask, without asking it."""
+    run, _ = collect(prepared, settings(), Silent(), dry_run=True)
+    return run.calls
+
+
+def list_tasks() -> list[TaskCard]:
+    """The cards of all tasks that can be loaded, by name.
+
+    >>> import evalsuite
+    >>> "rlhf_diversity" in [card.name for card in evalsuite.list_tasks()]
+    True
+    """
+    return [listed.value.card for listed in TASKS.listing() if listed.value is not None]

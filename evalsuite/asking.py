@@ -1,0 +1,252 @@
+"""A role's model and the calls on it: plan, look up, answer what is missing, return a table."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import Protocol
+
+import numpy as np
+
+from evalsuite.engine.local import Sink
+from evalsuite.errors import BadInput
+from evalsuite.models.capabilities import (
+    CAPABILITIES,
+    Capability,
+    EmbedsText,
+    GeneratesText,
+    ModelHandle,
+)
+from evalsuite.progress import Silent
+from evalsuite.prompts import Unit
+from evalsuite.requests import (
+    Decoding,
+    Entrant,
+    Prompt,
+    Request,
+    Response,
+    Sampling,
+    unique_by_key,
+)
+from evalsuite.store import Folder, Store
+from evalsuite.tables import ResponseTable, Row, RowStatus
+
+
+class Engine(Protocol):
+    """Where packs run; `evalsuite.engine.local.LocalEngine` is one."""
+
+    name: str
+
+    def answer(
+        self,
+        handle: ModelHandle,
+        capability: Capability,
+        requests: Sequence[Request],
+        missing: set[bytes],
+        sink: Sink,
+        progress: Silent,
+    ) -> None:
+        """Answer the missing requests and hand each finished pack to the sink."""
+        ...
+
+
+@dataclass
+class Call:
+    """What one call on a model asked, had and still needs.
+
+    ``n_low`` and ``n_high`` bound the requests still to be answered; they differ in a dry run whose
+    later requests hang on answers that are not there yet.
+    """
+
+    role: str
+    model: str
+    capability: str
+    n_requests: int
+    n_cached: int
+    n_low: int
+    n_high: int
+    statuses: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class Room:
+    """What every asker of a run shares."""
+
+    store: Store
+    engine: Engine
+    progress: Silent
+    seed: int
+    replicates: int
+    dry_run: bool
+    calls: list[Call] = field(default_factory=list)
+
+
+class Asker:
+    """A model in a role, ready to be asked.
+
+    Parameters
+    ----------
+    role : str
+        ``model``, or the judge's role.
+    handle : ModelHandle
+    decoding : Decoding
+        The task's defaults; what the user set in the model's name goes before them.
+    """
+
+    def __init__(self, role: str, handle: ModelHandle, decoding: Decoding, room: Room) -> None:
+        self.role = role
+        self.handle = handle
+        self.decoding = decoding.model_copy(update=handle.chosen_decoding)
+        self._room = room
+        self._occurrences: Counter[str] = Counter()
+
+    @property
+    def entrant(self) -> Entrant:
+        """The model with its effective decoding."""
+        samples = any(CAPABILITIES[c].sampled for c in self.handle.capabilities)
+        decoding = self.decoding if samples and self.role == "model" else None
+        return self.handle.entrant.model_copy(update={"decoding": decoding})
+
+    def generate(
+        self, units: Sequence[Unit], *, samples: int, max_new_tokens: int
+    ) -> ResponseTable:
+        """Draw ``samples`` texts for each unit's prompt.
+
+        A prompt that stands twice, in one call or in two, gets fresh samples each time.
+
+        Returns
+        -------
+        ResponseTable
+            Rows by unit, then replicate, then sample.
+        """
+        capability = self._capability(GeneratesText)
+        sampling = Sampling(**self.decoding.model_dump(), max_new_tokens=max_new_tokens)
+        rows = []
+        for unit in units:
+            occurrence = self._occurrences[unit.prompt.digest]
+            self._occurrences[unit.prompt.digest] += 1
+            for replicate in range(self._room.replicates):
+                for index in range(samples):
+                    request = Request(
+                        capability=capability.name,
+                        entrant=self.handle.entrant,
+                        prompt=unit.prompt,
+                        sampling=sampling,
+                        seed=self._room.seed + replicate,
+                        index=index,
+                        occurrence=occurrence,
+                    )
+                    rows.append(Row(unit, replicate, index, "planned", request))
+        return self._answer(capability, rows)
+
+    def embed(self, table: ResponseTable) -> ResponseTable:
+        """Embed the texts of a table; equal texts are asked once, blank ones not at all."""
+        return self._ask_about(self._capability(EmbedsText), table, lambda row: row.text)
+
+    def _ask_about(
+        self,
+        capability: Capability,
+        table: ResponseTable,
+        text_of: Callable[[Row], str | None],
+    ) -> ResponseTable:
+        rows = []
+        for row in table.rows:
+            text = text_of(row)
+            if text is None or not text.strip():
+                status: RowStatus = "planned" if row.status == "planned" else "unasked"
+                rows.append(replace(row, status=status, request=None, response=None))
+                continue
+            request = Request(capability.name, self.handle.entrant, Prompt.of_text(text))
+            rows.append(replace(row, status="planned", request=request, response=None))
+        return self._answer(capability, rows)
+
+    def _capability(self, wanted: type) -> Capability:
+        if wanted not in self.handle.capabilities:
+            raise BadInput(
+                f"{self.handle.entrant.model}, as {self.role}, must be able to: "
+                f"{CAPABILITIES[wanted].name}. `evalsuite models` shows which can."
+            )
+        return CAPABILITIES[wanted]
+
+    def _answer(self, capability: Capability, rows: Sequence[Row]) -> ResponseTable:
+        room = self._room
+        folder = room.store.folder(capability.name, self.handle.entrant)
+        requests = unique_by_key(row.request for row in rows if row.request)
+        known = folder.known([request.key for request in requests])
+        missing = {r.key for r, is_known in zip(requests, known, strict=True) if not is_known}
+        n_open = sum(row.request is None and row.status == "planned" for row in rows)
+        call = Call(
+            role=self.role,
+            model=self.handle.entrant.model,
+            capability=capability.name,
+            n_requests=len(requests),
+            n_cached=len(requests) - len(missing),
+            n_low=len(missing),
+            n_high=len(missing) + n_open,
+        )
+        room.calls.append(call)
+        errors: dict[bytes, Response] = {}
+        if missing and not room.dry_run:
+            errors = self._fetch(capability, requests, missing, folder)
+        answered = [r for r in requests if r.key not in missing or not room.dry_run]
+        found = _small_values(folder, [r.key for r in answered if r.key not in errors]) | errors
+        done = [_fill(row, found) for row in rows]
+        call.statuses = Counter(row.status for row in done)
+
+        def read(keys: Sequence[bytes]) -> Iterator[Response]:
+            return chain.from_iterable(folder.iter_read(keys))
+
+        return ResponseTable(self.role, done, read)
+
+    def _fetch(
+        self,
+        capability: Capability,
+        requests: Sequence[Request],
+        missing: set[bytes],
+        folder: Folder,
+    ) -> dict[bytes, Response]:
+        """Answer what is missing; return the errors, which are not stored but tried again."""
+        errors: dict[bytes, Response] = {}
+        by_key = {request.key: request for request in requests}
+
+        def sink(responses: Sequence[Response]) -> None:
+            for response in responses:
+                self._refuse_non_finite(by_key[response.key], response)
+            errors.update({r.key: r for r in responses if r.status == "error"})
+            final = [r for r in responses if r.status != "error"]
+            if final:
+                folder.append(final)
+
+        self._room.progress.call(f"{self.role} {self.handle.entrant.model}")
+        self._room.engine.answer(
+            self.handle, capability, requests, missing, sink, self._room.progress
+        )
+        folder.compact()
+        return errors
+
+    def _refuse_non_finite(self, request: Request, response: Response) -> None:
+        values = [v for v in (response.vector, response.scores) if v is not None]
+        if all(np.isfinite(v).all() for v in values):
+            return
+        raise BadInput(
+            f"{self.role} {self.handle.entrant.model} gave a value that is not finite for the text "
+            f"{request.prompt.text[:60]!r}; nothing of that pack was kept. Try another model, or "
+            "another dtype (?dtype=float32)."
+        )
+
+
+def _small_values(folder: Folder, keys: list[bytes]) -> dict[bytes, Response]:
+    found = folder.read(keys, payloads=False)
+    return {summary.key: Response(**summary._asdict()) for summary in found}
+
+
+def _fill(row: Row, found: dict[bytes, Response]) -> Row:
+    response = found.get(row.request.key) if row.request else None
+    if response is None:
+        return row
+    return replace(row, status=response.status, response=response)
+
+
+def shown(calls: Sequence[Call]) -> Iterator[Call]:
+    """The calls that ask something."""
+    return (call for call in calls if call.n_requests or call.n_high)

@@ -1,0 +1,79 @@
+"""Cutting a list of requests into packs that one forward pass of a model can hold."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from evalsuite.requests import Request
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Requests that are answered together and written together.
+
+    Parameters
+    ----------
+    requests : tuple of Request
+        Samples of one prompt stand side by side, so that a model can read the prompt once.
+    work : int
+        Units that the pack takes: rows x (longest prompt + longest answer).
+    """
+
+    requests: tuple[Request, ...]
+    work: int
+
+
+def cut_packs(requests: Sequence[Request], sizes: Sequence[int], *, budget: int) -> list[Pack]:
+    """Group requests of like length under a budget.
+
+    The cut depends on the whole list and not on what is cached, so that a resumed run computes in
+    the same shapes as an undisturbed one. The longest come first: what does not fit shows at once,
+    and the time left is over- rather than underestimated.
+
+    Parameters
+    ----------
+    requests : sequence of Request
+        With distinct keys.
+    sizes : sequence of int
+        Length of each request's prompt.
+    budget : int
+        Most units of a pack; a single request above it still gets a pack of its own.
+
+    Examples
+    --------
+    >>> from evalsuite.requests import Entrant, Prompt
+    >>> entrant = Entrant(model="m", backend="b", revision="1")
+    >>> texts = ["a", "b c d", "e f g"]
+    >>> requests = [Request("embeds_text", entrant, Prompt.of_text(t)) for t in texts]
+    >>> packs = cut_packs(requests, [1, 3, 3], budget=6)
+    >>> [[request.prompt.text for request in pack.requests] for pack in packs]
+    [['b c d', 'e f g'], ['a']]
+    """
+    if len(requests) != len(sizes):
+        raise ValueError(f"cut_packs: {len(requests)} requests but {len(sizes)} sizes")
+    order = sorted(range(len(requests)), key=lambda i: _place(requests[i], sizes[i]))
+    return list(_fill([(requests[i], _span(requests[i], sizes[i])) for i in order], budget))
+
+
+def _span(request: Request, size: int) -> int:
+    """Units that one row takes at its longest."""
+    return size + (request.sampling.max_new_tokens if request.sampling else 0)
+
+
+def _place(request: Request, size: int) -> tuple[int, str, str, int, int, int]:
+    sampling = request.sampling.digest if request.sampling else ""
+    span = _span(request, size)
+    prompt = request.prompt.digest
+    return (-span, prompt, sampling, request.occurrence, request.seed, request.index)
+
+
+def _fill(spans: list[tuple[Request, int]], budget: int) -> Iterator[Pack]:
+    rows: list[Request] = []
+    widest = 0
+    for request, span in spans:
+        if rows and (len(rows) + 1) * max(widest, span) > budget:
+            yield Pack(tuple(rows), len(rows) * widest)
+            rows, widest = [], 0
+        rows.append(request)
+        widest = max(widest, span)
+    if rows:
+        yield Pack(tuple(rows), len(rows) * widest)

@@ -1,0 +1,286 @@
+"""The command line: parse, call one function, print. Heavy imports stay inside the commands."""
+
+import json
+import sys
+import traceback
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from evalsuite.errors import BadInput, EvalsuiteError, Incomplete, VerificationFailed
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Measures how diverse and how fair generative models are.",
+    epilog="Exit codes: 0 ok, 1 our fault, 2 bad input, 3 refused by policy, 4 incomplete, "
+    "5 verification failed.",
+)
+boards = typer.Typer(no_args_is_help=True, help="Show or rebuild the leaderboards.")
+app.add_typer(boards, name="leaderboard")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+Out = Annotated[
+    Path, typer.Option(help="Folder that holds results/ and leaderboards/.", show_default=True)
+]
+
+
+class Engine(StrEnum):
+    """Where packs run."""
+
+    local = "local"
+
+
+class Device(StrEnum):
+    """What a model is loaded onto."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+@app.command()
+def run(
+    task: Annotated[str, typer.Argument(help="Task, such as rlhf_diversity.")],
+    model: Annotated[
+        str | None,
+        typer.Option(help="backend:name[@revision][?option=value]; else the task's default."),
+    ] = None,
+    mode: Annotated[str | None, typer.Option(help="Mode; else inferred from the model.")] = None,
+    set: Annotated[
+        str | None, typer.Option("--set", help="Prompt set by name, or a JSON Lines file.")
+    ] = None,
+    judge: Annotated[
+        list[str] | None, typer.Option(metavar="ROLE=SPEC", help="Judge of a role.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Only a stratified part of the set.")] = None,
+    samples: Annotated[int | None, typer.Option(help="Answers a prompt.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the random streams.")] = 0,
+    replicates: Annotated[int, typer.Option(help="Runs with seeds seed, seed+1 ...")] = 1,
+    option: Annotated[
+        list[str] | None, typer.Option(metavar="K=V", help="Option of the task.")
+    ] = None,
+    engine: Annotated[Engine, typer.Option(help="Where packs run.")] = Engine.local,
+    device: Annotated[Device, typer.Option(help="What models are loaded onto.")] = Device.auto,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what is to do.")] = False,
+    trust_remote_code: Annotated[
+        list[str] | None,
+        typer.Option(metavar="REPO@COMMIT", help="Let this hub model's own code run."),
+    ] = None,
+    out: Out = Path(),
+    force: Annotated[bool, typer.Option(help="Replace a different record of this run.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Generate, score and publish a row of the leaderboard."""
+    from evalsuite import api
+    from evalsuite.execution import prepare
+    from evalsuite.progress import progress_for_stderr
+    from evalsuite.report import terminal
+    from evalsuite.settings import settings
+
+    plan = api.make_plan(
+        task=task,
+        model=model,
+        mode=mode,
+        set=set,
+        judges=_pairs("--judge", judge),
+        limit=limit,
+        samples=samples,
+        seed=seed,
+        replicates=replicates,
+        options=_pairs("--option", option),
+        engine=engine.value,
+        device=device.value,
+        trusted=tuple(trust_remote_code or ()),
+    )
+    prepared = prepare(plan, settings())
+    if prepared.is_default_model:
+        name = prepared.model.entrant.model
+        print(f"no --model given: taking the task's default, {name}", file=sys.stderr)
+    if dry_run:
+        terminal.print_calls(api.dry_run(prepared), prepared, as_json=as_json)
+        return
+    published = api.run_and_publish(prepared, progress_for_stderr(), out, force=force)
+    if as_json:
+        print(published.record.to_json(), end="")
+    else:
+        terminal.print_published(published)
+    _report_rejected(published.rejected)
+    if not published.record.complete:
+        missing = published.record.counts.missing
+        raise Incomplete(
+            f"the run is incomplete ({missing} of {published.record.counts.requests:,} answers are "
+            "missing); the same command tries the errors again"
+        )
+
+
+@app.command()
+def tasks(as_json: Json = False) -> None:
+    """List the tasks, those that cannot be loaded too."""
+    from evalsuite.report import terminal
+    from evalsuite.tasks import TASKS
+
+    terminal.print_tasks(list(TASKS.listing()), as_json=as_json)
+
+
+@app.command()
+def models(as_json: Json = False) -> None:
+    """List the backends and the models that ship with the suite."""
+    from evalsuite.models.backends import BACKENDS
+    from evalsuite.report import terminal
+
+    terminal.print_models(list(BACKENDS.listing()), as_json=as_json)
+
+
+@app.command()
+def show(
+    target: Annotated[str, typer.Argument(help="A task's name, or a record (its folder).")],
+    slices: Annotated[bool, typer.Option("--slices", help="By category too.")] = False,
+    outputs: Annotated[int, typer.Option(min=0, help="Print this many answers.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Show a task's card, or a record."""
+    from evalsuite.record import load_record
+    from evalsuite.report import terminal
+    from evalsuite.tasks import TASKS
+
+    if target in TASKS.names():
+        terminal.print_task(TASKS[target], as_json=as_json)
+    elif as_json:
+        print(load_record(target).to_json(), end="")
+    else:
+        terminal.print_record(Path(target), slices=slices, n_outputs=outputs)
+
+
+@app.command()
+def verify(
+    record: Annotated[Path, typer.Argument(help="A record: its folder or record.json.")],
+    as_json: Json = False,
+) -> None:
+    """Recompute a record from its responses; exit 5 if it does not follow from them."""
+    from evalsuite.verification import verify as check
+
+    verification = check(record)
+    found = verification.record
+    if as_json:
+        value = {"hash": found.hash, "problems": verification.problems}
+        print(json.dumps(value | {"verified": not verification.problems}))
+    elif not verification.problems:
+        n = found.apparatus.n_units
+        print(f"verified: {len(found.estimates)} estimates from {n} units, hash {found.hash[:12]}")
+    if verification.problems:
+        raise VerificationFailed("\n".join(verification.problems))
+
+
+@boards.command("show")
+def leaderboard_show(
+    task: Annotated[str, typer.Argument(help="Task.")],
+    measure: Annotated[str | None, typer.Option(help="Measure; else the headline.")] = None,
+    slice: Annotated[str, typer.Option("--slice", help="Category.")] = "all",
+    out: Out = Path(),
+    as_json: Json = False,
+) -> None:
+    """Print the leaderboard of a task, made from the records in results/."""
+    from evalsuite import api
+    from evalsuite.leaderboard import build_leaderboard
+    from evalsuite.report import terminal
+    from evalsuite.tasks import TASKS
+
+    card = TASKS[task].card
+    if measure is not None:
+        card.measure(measure)
+    records, rejected = api.check_records(out, task)
+    seals = [record.hash for record in records]
+    frame = build_leaderboard(records, measure=measure, slice=slice, verified=seals)
+    _report_rejected(rejected)
+    if frame.empty:
+        raise BadInput(
+            f"no records of {task} [{slice}] in {out / api.RESULTS}; make one with "
+            f"`evalsuite run {task}`"
+        )
+    terminal.print_leaderboard(frame, as_json=as_json)
+
+
+@boards.command("build")
+def leaderboard_build(out: Out = Path()) -> None:
+    """Rebuild every leaderboards/*.csv from the records in results/."""
+    from evalsuite import api
+
+    found = api.recorded_tasks(out)
+    if not found:
+        raise BadInput(f"no records in {out / api.RESULTS}; make one with `evalsuite run TASK`")
+    rejected: tuple[str, ...] = ()
+    for task in found:
+        path, faults = api.publish(task, out)
+        rejected += faults
+        print(path)
+    _report_rejected(rejected)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Check the installation: packages, embedded models, store, device."""
+    from evalsuite.report import terminal
+    from evalsuite.report.doctor import examine
+
+    findings = examine()
+    terminal.print_findings(findings, as_json=as_json)
+    if not all(finding.ok for finding in findings if finding.needed):
+        raise typer.Exit(2)
+
+
+def _pairs(flag: str, values: list[str] | None) -> tuple[tuple[str, str], ...]:
+    pairs = []
+    for value in values or ():
+        name, equals, rest = value.partition("=")
+        if not equals or not name or not rest:
+            raise BadInput(f"{flag} {value!r}: expected name=value")
+        pairs.append((name, rest))
+    doubled = {name for name, _ in pairs if [n for n, _ in pairs].count(name) > 1}
+    if doubled:
+        raise BadInput(f"{flag}: {sorted(doubled)[0]!r} is given twice")
+    return tuple(pairs)
+
+
+def _report_rejected(rejected: tuple[str, ...]) -> None:
+    from evalsuite.redaction import redact
+
+    for fault in rejected:
+        print(f"left out of the leaderboard: {redact(fault)}", file=sys.stderr)
+
+
+def main() -> NoReturn:
+    """Run the command line; an error that a user can act on is one line and an exit code."""
+    import logging
+
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    try:
+        app()
+    except EvalsuiteError as error:
+        _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _fail(
+            "interrupted: every finished answer is stored; the same command goes on from there",
+            Incomplete.exit_code,
+        )
+    except BrokenPipeError:
+        # The reader of a pipe went away, as `head` does; there is nobody to tell.
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception:
+        _fail(traceback.format_exc() + "this is a fault of evalsuite; please report it", 1)
+    sys.exit(0)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    from evalsuite.redaction import redact
+
+    print(f"evalsuite: {redact(message)}", file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,301 @@
+"""Running a task on a model: from what the user asked for to estimates."""
+
+import datetime
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from evalsuite.asking import Asker, Call, Engine, Room
+from evalsuite.engine.local import LocalEngine
+from evalsuite.errors import BadInput, UnknownName
+from evalsuite.fingerprint import Apparatus, apparatus
+from evalsuite.measures import ALL, MeasureEstimate, estimate_measure
+from evalsuite.models.backends import open_model
+from evalsuite.models.capabilities import CAPABILITIES, ModelHandle
+from evalsuite.models.spec import unknown
+from evalsuite.progress import Silent
+from evalsuite.prompts import Unit, read_prompts, stratified
+from evalsuite.provenance import versions
+from evalsuite.record import Counts, Judge, Provenance, Record
+from evalsuite.requests import Frozen
+from evalsuite.settings import Settings
+from evalsuite.store import Store
+from evalsuite.tables import Tables
+from evalsuite.tasks import TASKS, Mode, Task, TaskOptions
+
+
+class RunPlan(Frozen):
+    """What a user asks for, as texts and numbers; the same names as the options of the CLI.
+
+    Parameters
+    ----------
+    set : str or None
+        A prompt set of the task or a JSON Lines file; None for the task's first set.
+    judges : tuple of (role, model)
+    limit : int or None
+        Size of a stratified part of the set.
+    samples : int or None
+        Answers a prompt; None for the task's default.
+    seed, replicates : int
+        The run is repeated with seeds ``seed``, ``seed + 1`` ...
+    options : tuple of (name, value)
+        Of the task.
+    trusted : tuple of str
+        ``org/repo@commit`` of hub models whose own code may run.
+    """
+
+    task: str
+    model: str | None = None
+    mode: str | None = None
+    set: str | None = None
+    judges: tuple[tuple[str, str], ...] = ()
+    limit: int | None = None
+    samples: int | None = None
+    seed: int = Field(0, ge=0, lt=2**62)
+    replicates: int = Field(1, ge=1, le=1000)
+    options: tuple[tuple[str, str], ...] = ()
+    engine: Literal["local"] = "local"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    trusted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A checked plan: everything is known, nothing is loaded."""
+
+    plan: RunPlan
+    task: Task
+    mode_name: str
+    options: TaskOptions
+    set_name: str
+    units: tuple[Unit, ...]
+    model: ModelHandle
+    is_default_model: bool
+    judges: dict[str, ModelHandle]
+
+    @property
+    def mode(self) -> Mode:
+        """The task's mode."""
+        return self.task.modes[self.mode_name]
+
+    @property
+    def apparatus(self) -> Apparatus:
+        """What the fingerprint is made of."""
+        judges = {role: handle.entrant for role, handle in self.judges.items()}
+        return apparatus(self.task, self.mode_name, self.options, self.units, judges)
+
+
+class Run:
+    """The handle that a task's ``collect`` holds.
+
+    Attributes
+    ----------
+    units : tuple of Unit
+        What is to be asked, after ``--limit``.
+    model : Asker
+        The model under test.
+    calls : list of Call
+        What has been asked so far.
+    """
+
+    def __init__(self, prepared: Prepared, room: Room) -> None:
+        self.units = prepared.units
+        self.calls = room.calls
+        self._task = prepared.task
+        decoding = prepared.task.card.decoding
+        self.model = Asker("model", prepared.model, decoding, room)
+        self._judges = {
+            role: Asker(role, handle, decoding, room) for role, handle in prepared.judges.items()
+        }
+
+    def judge(self, role: str) -> Asker:
+        """Return the judge of a role of the card."""
+        if role not in self._judges:
+            known = list(self._judges)
+            raise UnknownName(unknown("judge", role, known, of=self._task.card.name))
+        return self._judges[role]
+
+    def read(self, file: str) -> str:
+        """Read a data file of the task's card, checked against its sha256."""
+        for data in self._task.card.data:
+            if data.file == file:
+                return self._task.read(data)
+        known = [data.file for data in self._task.card.data]
+        raise UnknownName(unknown("data file", file, known, of=self._task.card.name))
+
+
+def prepare(plan: RunPlan, settings: Settings) -> Prepared:
+    """Check everything that can be checked before a model is loaded.
+
+    Raises
+    ------
+    BadInput, UnknownName, MissingPackage, Refused
+        With one clear message each.
+    """
+    task = TASKS[plan.task]
+    spec = plan.model or _default_model(task, plan.mode)
+    model = open_model(spec, settings, plan.trusted)
+    mode_name = task.choose_mode(plan.mode, model.capabilities, spec)
+    values: dict[str, object] = dict(plan.options)
+    if plan.samples is not None:
+        values["samples"] = plan.samples
+    options = task.read_options(mode_name, values)
+    set_name, units = _units(task, plan.set)
+    if plan.limit is not None:
+        units = stratified(units, plan.limit)
+    return Prepared(
+        plan=plan,
+        task=task,
+        mode_name=mode_name,
+        options=options,
+        set_name=set_name,
+        units=units,
+        model=model,
+        is_default_model=plan.model is None,
+        judges=_open_judges(task, plan, settings),
+    )
+
+
+def _default_model(task: Task, mode: str | None) -> str:
+    if mode is not None and mode not in task.modes:
+        raise UnknownName(unknown("mode", mode, list(task.modes), of=task.card.name))
+    return task.modes[mode or next(iter(task.modes))].default_model
+
+
+def _units(task: Task, name: str | None) -> tuple[str, tuple[Unit, ...]]:
+    if name is None:
+        name = next(iter(task.card.sets))
+    if name in task.card.sets:
+        return name, task.prompt_set(name)
+    if Path(name).is_file() or Path(name).suffix or "/" in name:
+        return Path(name).name, read_prompts(Path(name))
+    return name, task.prompt_set(name)
+
+
+def _open_judges(task: Task, plan: RunPlan, settings: Settings) -> dict[str, ModelHandle]:
+    roles = task.card.judges
+    chosen: dict[str, str] = {}
+    for role, spec in plan.judges:
+        if role not in roles:
+            raise UnknownName(unknown("judge role", role, list(roles), of=task.card.name))
+        if role in chosen:
+            raise BadInput(f"judge {role!r} is given twice; a run takes one model a role")
+        chosen[role] = spec
+    handles = {}
+    for role, card in roles.items():
+        name = chosen.get(role, card.default)
+        if name is None:
+            continue
+        handles[role] = open_model(name, settings, plan.trusted)
+        if card.capability not in handles[role].capabilities:
+            raise BadInput(
+                f"judge {role}: {name} cannot do what the role needs "
+                f"({CAPABILITIES[card.capability].name}); `evalsuite models` shows which can"
+            )
+    return handles
+
+
+def collect(
+    prepared: Prepared, settings: Settings, progress: Silent, *, dry_run: bool = False
+) -> tuple[Run, Tables]:
+    """Ask everything that the task asks; in a dry run only count it."""
+    engine: Engine = LocalEngine(prepared.plan.device)
+    room = Room(
+        store=Store(settings.home),
+        engine=engine,
+        progress=progress,
+        seed=prepared.plan.seed,
+        replicates=prepared.plan.replicates,
+        dry_run=dry_run,
+    )
+    run = Run(prepared, room)
+    with progress:
+        return run, prepared.mode.collect(run, prepared.options)
+
+
+def estimates_of(
+    task: Task, mode: str, options: TaskOptions, tables: Tables
+) -> tuple[MeasureEstimate, ...]:
+    """Score the tables and estimate every measure; pure, and shared by `run` and `verify`."""
+    measures = task.modes[mode].score(tables, options)
+    names = [measure.name for measure in measures]
+    if len(set(names)) != len(names):
+        raise BadInput(f"task {task.card.name}: score returned two measures of one name: {names}")
+    return tuple(
+        estimate
+        for measure in measures
+        for estimate in estimate_measure(measure, task.card.measure(measure.name))
+    )
+
+
+def execute(prepared: Prepared, settings: Settings, progress: Silent) -> tuple[Record, Tables]:
+    """Collect, score and estimate.
+
+    Returns
+    -------
+    the record, not yet sealed, and the tables that it follows from.
+    """
+    started, clock = _now(), time.monotonic()
+    run, tables = collect(prepared, settings, progress)
+    estimates = estimates_of(prepared.task, prepared.mode_name, prepared.options, tables)
+    card = prepared.task.card
+    headline = [e for e in estimates if e.measure == card.headline and e.slice == ALL]
+    if not headline:
+        raise BadInput(f"task {card.name}: score did not return its headline {card.headline!r}")
+    counts = _counts([call for call in run.calls if call.role == "model"])
+    record = Record(
+        task=card.name,
+        mode=prepared.mode_name,
+        task_version=card.version,
+        prompt_set=prepared.set_name,
+        entrant=run.model.entrant,
+        fingerprint=prepared.apparatus.fingerprint,
+        apparatus=prepared.apparatus,
+        seed=prepared.plan.seed,
+        replicates=prepared.plan.replicates,
+        headline=headline[0],
+        estimates=estimates,
+        counts=counts,
+        judges={
+            role: Judge(
+                entrant=run.judge(role).entrant,
+                counts=_counts([call for call in run.calls if call.role == role]),
+            )
+            for role in prepared.judges
+        },
+        complete=_is_complete(run.calls, counts, card.max_missing),
+        prompts_sha256=prepared.apparatus.prompts_sha256,
+        responses_sha256="",
+        provenance=Provenance(
+            started=started,
+            finished=_now(),
+            seconds=round(time.monotonic() - clock, 3),
+            cached={call.role: call.n_cached for call in run.calls},
+            versions=versions(),
+            device=prepared.plan.device,
+            engine=prepared.plan.engine,
+        ),
+    )
+    return record, tables
+
+
+def _counts(calls: Sequence[Call]) -> Counts:
+    statuses = {"refused": 0, "filtered": 0, "error": 0}
+    for call in calls:
+        for status in statuses:
+            statuses[status] += call.statuses[status]
+    ok = sum(call.statuses["ok"] for call in calls)
+    return Counts(requests=ok + sum(statuses.values()), ok=ok, missing=statuses)
+
+
+def _is_complete(calls: Sequence[Call], counts: Counts, max_missing: float) -> bool:
+    has_errors = any(call.statuses["error"] for call in calls)
+    return not has_errors and counts.completion_rate >= 1 - max_missing
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

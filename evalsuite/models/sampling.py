@@ -1,0 +1,293 @@
+"""The sampling loop: many samples of many prompts from a causal language model.
+
+A token depends on the row's own random stream and on the model's logits, and on nothing else: one
+uniform per (sample, step), inverse CDF in float64 over the tokens in order of their ids. So another
+batch size, order or worker gives the same texts, up to rounding of the logits.
+
+The distribution is cut in the order of transformers' processors: temperature, top-k, top-p, min-p;
+each sees what the one before left.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from evalsuite.models.key_value_cache import new_cache, select, trim_left
+from evalsuite.requests import Decoding, Finish, Sampling, uniforms
+
+HasStop = Callable[[Sequence[int], tuple[str, ...]], bool]
+"""Whether the text of some tokens contains one of the stop strings."""
+
+# float64 copies of the logits of this many rows stand in memory at once.
+_ROWS_AT_ONCE = 64
+# A smaller batch is worth copying the cache once this share of its rows has ended.
+_ENDED_SHARE = 0.25
+
+
+@dataclass(frozen=True)
+class SampleRow:
+    """One sample to draw.
+
+    Parameters
+    ----------
+    prompt : tuple of int
+        Token ids, at least one.
+    key : bytes
+        Names the random stream; the request's key.
+    sampling : Sampling
+    """
+
+    prompt: tuple[int, ...]
+    key: bytes
+    sampling: Sampling
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The tokens of one sample, the end token (if it was drawn) not among them.
+
+    ``finish`` is ``stop`` after an end token or stop string and ``length`` at the limit. With a
+    ``problem`` the sample could not be drawn, and ``finish`` is None.
+    """
+
+    token_ids: tuple[int, ...]
+    n_drawn: int
+    finish: Finish | None
+    problem: str | None = None
+
+
+@torch.inference_mode()
+def generate(
+    model: Any, rows: Sequence[SampleRow], *, end_ids: frozenset[int], has_stop: HasStop
+) -> list[Drawn]:
+    """Draw one sample for each row.
+
+    Each distinct prompt is read once; its samples fork the key-value cache. Rows that have ended
+    leave the batch.
+
+    Parameters
+    ----------
+    model : transformers causal language model
+        In evaluation mode. Its prompts and answers must fit its context.
+    rows : sequence of SampleRow
+        Samples of one prompt need not stand side by side.
+    end_ids : frozenset of int
+        Tokens that end an answer.
+    has_stop : callable
+        Asked after each token of a row that has stop strings.
+
+    Returns
+    -------
+    list of Drawn, in the order of the rows.
+
+    Raises
+    ------
+    GenerationError
+        If the model keeps no attention cache that can be forked.
+    """
+    if not rows:
+        return []
+    progress = [_Progress(row, uniforms(row.key, row.sampling.max_new_tokens)) for row in rows]
+    batch = _Batch(model, progress)
+    while True:
+        tokens = draw(
+            batch.logits,
+            [p.row.sampling for p in batch.live],
+            [p.stream[len(p.tokens)] if not p.ended else 0.0 for p in batch.live],
+        )
+        for p, token in zip(batch.live, tokens, strict=True):
+            if not p.ended:
+                p.take(token, end_ids, has_stop)
+        if all(p.ended for p in batch.live):
+            return [p.result() for p in progress]
+        batch.drop_ended()
+        batch.step()
+
+
+def draw(logits: Any, decodings: Sequence[Decoding], chances: Sequence[float]) -> list[int | None]:
+    """Choose one token a row.
+
+    Parameters
+    ----------
+    logits : tensor of shape (n, vocabulary)
+    decodings : sequence of n Decoding
+    chances : sequence of n float
+        In [0, 1).
+
+    Returns
+    -------
+    list of n token ids; None where a row's largest logit is not finite, so that there is no
+    distribution (a NaN, +inf, or all -inf).
+    """
+    tokens: list[int | None] = [None] * len(decodings)
+    groups: dict[tuple[float, int, float, float], list[int]] = {}
+    for i, d in enumerate(decodings):
+        groups.setdefault((d.temperature, d.top_k, d.top_p, d.min_p), []).append(i)
+    for members in groups.values():
+        for start in range(0, len(members), _ROWS_AT_ONCE):
+            chunk = members[start : start + _ROWS_AT_ONCE]
+            part = logits if len(chunk) == len(logits) else logits[chunk]
+            chosen = _draw_alike(part, decodings[chunk[0]], [chances[i] for i in chunk])
+            for i, token in zip(chunk, chosen, strict=True):
+                tokens[i] = token
+    return tokens
+
+
+def _draw_alike(logits: Any, decoding: Decoding, chances: list[float]) -> list[int | None]:
+    is_finite = logits.amax(dim=-1).isfinite()
+    if decoding.temperature == 0.0:
+        chosen = logits.argmax(dim=-1)
+    else:
+        chance = torch.tensor(chances, dtype=torch.float64, device=logits.device)[:, None]
+        chosen = _inverse_cdf(weights(logits, decoding), chance)
+    pairs = zip(chosen.tolist(), is_finite.tolist(), strict=True)
+    return [token if ok else None for token, ok in pairs]
+
+
+def weights(logits: Any, decoding: Decoding) -> Any:
+    """Unnormalised probabilities after temperature, top-k, top-p and min-p.
+
+    Parameters
+    ----------
+    logits : tensor of shape (n, vocabulary)
+    decoding : Decoding
+        With a temperature above 0.
+
+    Returns
+    -------
+    float64 tensor of shape (n, vocabulary); the likeliest token has 1, a token that was cut 0.
+    """
+    weight = logits.to(torch.float64, copy=True)
+    weight.sub_(weight.amax(dim=-1, keepdim=True))
+    if decoding.temperature != 1.0:
+        weight.div_(decoding.temperature)
+    weight.exp_()
+    if 0 < decoding.top_k < weight.shape[-1]:
+        least = weight.topk(decoding.top_k, dim=-1).values[:, -1:]
+        weight.masked_fill_(weight < least, 0.0)
+    if decoding.top_p < 1.0:
+        _keep_nucleus(weight, decoding.top_p)
+    if decoding.min_p > 0.0:
+        weight.masked_fill_(weight < decoding.min_p, 0.0)
+    return weight
+
+
+def _keep_nucleus(weight: Any, top_p: float) -> None:
+    """Zero the least likely tokens whose mass together is at most 1 - top_p, in place."""
+    ascending, order = weight.sort(dim=-1, stable=True)
+    mass = ascending.cumsum(dim=-1)
+    is_cut = mass <= (1.0 - top_p) * mass[:, -1:]
+    is_cut[:, -1] = False  # the likeliest always stays
+    weight.masked_fill_(torch.zeros_like(is_cut).scatter_(-1, order, is_cut), 0.0)
+
+
+def _inverse_cdf(weight: Any, chance: Any) -> Any:
+    cdf = weight.cumsum(dim=-1)
+    total = cdf[:, -1:]
+    # chance x total may round up to total, beyond which there is no token.
+    level = torch.minimum(chance * total, torch.nextafter(total, torch.zeros_like(total)))
+    return torch.searchsorted(cdf, level, right=True)[:, 0].clamp_(max=weight.shape[-1] - 1)
+
+
+@dataclass(eq=False)
+class _Progress:
+    """A row while it is being drawn."""
+
+    row: SampleRow
+    stream: NDArray[np.float64]
+    tokens: list[int] = field(default_factory=list)
+    finish: Finish | None = None
+    problem: str | None = None
+    n_drawn: int = 0
+
+    @property
+    def ended(self) -> bool:
+        return self.finish is not None or self.problem is not None
+
+    def take(self, token: int | None, end_ids: frozenset[int], has_stop: HasStop) -> None:
+        if token is None:
+            self.problem = f"the logits of token {self.n_drawn + 1} of the answer are not finite"
+            return
+        self.n_drawn += 1
+        if token in end_ids:
+            self.finish = "stop"
+            return
+        self.tokens.append(token)
+        stop = self.row.sampling.stop
+        if stop and has_stop(self.tokens, stop):
+            self.finish = "stop"
+        elif self.n_drawn == self.row.sampling.max_new_tokens:
+            self.finish = "length"
+
+    def result(self) -> Drawn:
+        return Drawn(tuple(self.tokens), self.n_drawn, self.finish, self.problem)
+
+
+class _Batch:
+    """The model's side: cache, mask and the next logits of the rows that are still in the batch."""
+
+    def __init__(self, model: Any, progress: Sequence[_Progress]) -> None:
+        self._model = model
+        self.live = list(progress)
+        prompts = list(dict.fromkeys(p.row.prompt for p in progress))
+        place = {prompt: i for i, prompt in enumerate(prompts)}
+        self._width = max(len(prompt) for prompt in prompts)
+        longest = max(p.row.sampling.max_new_tokens for p in progress)
+        ids = torch.zeros((len(prompts), self._width), dtype=torch.long)
+        mask = torch.zeros((len(prompts), self._width + longest), dtype=torch.long)
+        for i, prompt in enumerate(prompts):
+            ids[i, self._width - len(prompt) :] = torch.tensor(prompt)
+            mask[i, self._width - len(prompt) :] = 1
+        self._mask = mask.to(model.device)
+        self._n_read = self._width
+        self._cache = new_cache(model.config)
+        positions = (mask[:, : self._width].cumsum(dim=-1) - 1).clamp_(min=0)
+        self.logits = self._forward(ids.to(model.device), positions.to(model.device))
+        index = torch.tensor([place[p.row.prompt] for p in progress], device=model.device)
+        select(self._cache, index)
+        self._select_rows(index)
+        self._positions = self._mask[:, : self._width].sum(dim=-1, keepdim=True)
+
+    def _forward(self, ids: Any, positions: Any) -> Any:
+        output = self._model(
+            input_ids=ids,
+            attention_mask=self._mask[:, : self._n_read],
+            position_ids=positions,
+            past_key_values=self._cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        return output.logits[:, -1]
+
+    def _select_rows(self, index: Any) -> None:
+        self._mask = self._mask[index]
+        self.logits = self.logits[index]
+
+    def step(self) -> None:
+        """Feed each row its last token."""
+        # A row that has ended but is still in the batch is fed anything; nobody reads its logits.
+        last = [p.tokens[-1] if p.tokens else 0 for p in self.live]
+        self._n_read += 1
+        ids = torch.tensor(last, device=self._mask.device)[:, None]
+        self.logits = self._forward(ids, self._positions)
+        self._positions = self._positions + 1
+
+    def drop_ended(self) -> None:
+        """Shrink the batch if enough rows have ended."""
+        kept = [i for i, p in enumerate(self.live) if not p.ended]
+        if len(self.live) - len(kept) <= _ENDED_SHARE * len(self.live):
+            return
+        index = torch.tensor(kept, device=self._mask.device)
+        self.live = [self.live[i] for i in kept]
+        select(self._cache, index)
+        self._select_rows(index)
+        self._positions = self._positions[index]
+        padding = self._width - max(len(p.row.prompt) for p in self.live)
+        if padding and trim_left(self._cache, padding):
+            self._mask = self._mask[:, padding:]
+            self._width -= padding
+            self._n_read -= padding

@@ -1,0 +1,247 @@
+"""The record of a run: everything a leaderboard row needs and everything `verify` recomputes."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from evalsuite import atomic
+from evalsuite.errors import BadInput
+from evalsuite.fingerprint import Apparatus
+from evalsuite.measures import ALL, MeasureEstimate
+from evalsuite.models.spec import first_problem
+from evalsuite.prompts import Unit
+from evalsuite.requests import Decoding, Entrant, Frozen, digest
+from evalsuite.responses_file import write_responses
+from evalsuite.tables import Tables
+
+SCHEMA = 1
+RECORD_FILE = "record.json"
+RESPONSES_FILE = "responses.parquet"
+
+
+class Counts(Frozen):
+    """What became of the requests to one model."""
+
+    requests: int
+    ok: int
+    missing: dict[str, int]
+
+    @property
+    def completion_rate(self) -> float:
+        """Share of requests that gave a value."""
+        return self.ok / self.requests if self.requests else 0.0
+
+
+class Judge(Frozen):
+    """A judge and what became of the requests to it."""
+
+    entrant: Entrant
+    counts: Counts
+
+
+class Provenance(Frozen):
+    """Where and how the run happened; outside the record's hash."""
+
+    started: str
+    finished: str
+    seconds: float
+    cached: dict[str, int]
+    versions: dict[str, str]
+    device: str
+    engine: str
+    evaluator: str | None = None
+
+
+class Record(Frozen):
+    """One run of one entrant.
+
+    Parameters
+    ----------
+    headline : MeasureEstimate
+        The measure that ranks, over all units.
+    estimates : tuple of MeasureEstimate
+        Every measure, over all units and by stratum.
+    counts : Counts
+        Of the requests to the entrant.
+    complete : bool
+        False while an answer is missing by error, or more are missing than the task allows.
+    hash : str
+        sha256 of all fields but ``provenance`` and ``hash``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    schema_version: int = Field(SCHEMA, alias="schema")
+    task: str
+    mode: str
+    task_version: int
+    prompt_set: str
+    entrant: Entrant
+    fingerprint: str
+    apparatus: Apparatus
+    seed: int
+    replicates: int
+    headline: MeasureEstimate
+    estimates: tuple[MeasureEstimate, ...]
+    counts: Counts
+    judges: dict[str, Judge]
+    complete: bool
+    prompts_sha256: str
+    responses_sha256: str
+    provenance: Provenance
+    hash: str = ""
+
+    def computed_hash(self) -> str:
+        """sha256 of what the record claims; times, cache counts and versions are left out."""
+        claim = self.model_dump(mode="json", by_alias=True, exclude={"provenance", "hash"})
+        return digest(claim)
+
+    def sealed(self) -> "Record":
+        """The record with its hash."""
+        return self.model_copy(update={"hash": self.computed_hash()})
+
+    def estimate_of(self, measure: str, slice: str = ALL) -> MeasureEstimate | None:
+        """The estimate of a measure on a slice, if the record has it."""
+        for estimate in self.estimates:
+            if (estimate.measure, estimate.slice) == (measure, slice):
+                return estimate
+        return None
+
+    def to_json(self) -> str:
+        """Readable JSON, the same for equal records."""
+        value = self.model_dump(mode="json", by_alias=True)
+        return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def entrant_name(entrant: Entrant) -> str:
+    """The name that tells entrants apart in a leaderboard: the model and what was chosen.
+
+    >>> entrant_name(Entrant(model="fake:text", backend="fake", revision="1",
+    ...                      decoding=Decoding(temperature=0.3)))
+    'fake:text?temperature=0.3'
+    """
+    chosen: dict[str, Any] = dict(entrant.settings)
+    if entrant.template == "plain":
+        chosen["template"] = "plain"
+    if entrant.dtype not in {None, "float32"}:
+        chosen["dtype"] = entrant.dtype
+    if entrant.decoding is not None:
+        default = Decoding()
+        chosen |= {
+            name: value
+            for name, value in entrant.decoding
+            if name in Decoding.model_fields and value != getattr(default, name)
+        }
+    query = "&".join(f"{name}={_option(value)}" for name, value in sorted(chosen.items()))
+    return f"{entrant.model}?{query}" if query else entrant.model
+
+
+def _option(value: Any) -> str:
+    return "|".join(value) if isinstance(value, tuple) else f"{value}"
+
+
+def record_folder(record: Record, results: Path) -> Path:
+    """Where a record stands: ``results/<task>/<entrant>-<8 hex>/<fingerprint, 12 hex>-seed<seed>``.
+
+    Raises
+    ------
+    BadInput
+        If a symbolic link would lead out of ``results``.
+    """
+    name = entrant_name(record.entrant)
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "__", name).strip("._-")[:60] or "model"
+    decoding = record.entrant.decoding
+    tag = digest([record.entrant.identity, decoding and decoding.model_dump(mode="json")])[:8]
+    run = f"{record.fingerprint[:12]}-seed{record.seed}"
+    if record.replicates > 1:
+        run += f"-x{record.replicates}"
+    folder = results / record.task / f"{slug}-{tag}" / run
+    if not folder.resolve().is_relative_to(results.resolve()):
+        raise BadInput(f"{folder} leads out of {results} by a symbolic link; remove the link")
+    return folder
+
+
+def save_record(
+    record: Record, units: tuple[Unit, ...], tables: Tables, results: Path, *, force: bool = False
+) -> tuple[Record, Path]:
+    """Write ``record.json`` and ``responses.parquet``, both or neither.
+
+    An equal or an incomplete record of the same run is replaced.
+
+    Returns
+    -------
+    the sealed record, and its folder.
+
+    Raises
+    ------
+    BadInput
+        If a different complete record stands there and ``force`` is not set, or on a full disk.
+    """
+    folder = record_folder(record, results)
+    fresh = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.tmp")
+    try:
+        fresh.mkdir(parents=True)
+        responses_sha256 = write_responses(fresh / RESPONSES_FILE, units, tables)
+        record = record.model_copy(update={"responses_sha256": responses_sha256}).sealed()
+        atomic.write_text(fresh / RECORD_FILE, record.to_json())
+        if folder.exists():
+            _refuse_to_replace(folder, record, force=force)
+            old = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.old")
+            folder.rename(old)
+            fresh.rename(folder)
+            shutil.rmtree(old)
+        else:
+            fresh.rename(folder)
+    except OSError as error:
+        raise atomic.cannot_write(folder, error) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return record, folder
+
+
+def _refuse_to_replace(folder: Path, record: Record, *, force: bool) -> None:
+    if force or not (folder / RECORD_FILE).exists():
+        return
+    old = load_record(folder)
+    if old.complete and old.hash != record.hash:
+        raise BadInput(
+            f"{folder} holds a different record of the same run (hash {old.hash[:12]}, now "
+            f"{record.hash[:12]}). Answers differ between machines and package versions: keep it "
+            "and choose another --out, or replace it with --force."
+        )
+
+
+def load_record(path: str | Path) -> Record:
+    """Read a record from its folder or its ``record.json``.
+
+    Raises
+    ------
+    BadInput
+        If there is none, it cannot be read, or a newer evalsuite wrote it.
+    """
+    path = Path(path)
+    file = path / RECORD_FILE if path.is_dir() else path
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadInput(
+            f"{path}: no record there ({error.strerror}); name a folder with a {RECORD_FILE}"
+        ) from None
+    except ValueError as error:
+        raise BadInput(f"{file}: not a record ({error})") from None
+    schema = value.get("schema") if isinstance(value, dict) else None
+    if not isinstance(schema, int):
+        raise BadInput(f"{file}: not a record (it has no schema number)")
+    if schema > SCHEMA:
+        raise BadInput(
+            f"{file}: schema {schema} is newer than this evalsuite reads ({SCHEMA}); update it"
+        )
+    try:
+        return Record.model_validate(value)
+    except ValidationError as error:
+        raise BadInput(f"{file}: not a record: {first_problem(error)}") from None

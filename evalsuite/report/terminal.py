@@ -1,0 +1,291 @@
+"""What the commands print on a terminal: tables for people, JSON for programs."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from evalsuite.measures import ALL, MeasureEstimate
+from evalsuite.record import RESPONSES_FILE, Record, entrant_name, load_record
+from evalsuite.report.doctor import Finding
+from evalsuite.requests import Decoding
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from evalsuite.api import Published
+    from evalsuite.asking import Call
+    from evalsuite.execution import Prepared
+    from evalsuite.models.backends import Backend
+    from evalsuite.registry import Listed
+    from evalsuite.tasks import Task
+
+MIN_WIDTH = 100
+
+
+def console() -> Console:
+    """A console on standard output, wide enough for the tables where it is no terminal."""
+    found = Console(highlight=False)
+    return (
+        found if found.is_terminal else Console(highlight=False, width=max(found.width, MIN_WIDTH))
+    )
+
+
+def interval(estimate: MeasureEstimate) -> str:
+    """An estimate with its interval, or why there is none.
+
+    The number of digits follows the width of the interval.
+    """
+    found = estimate.estimate
+    return interval_text(found.estimate, found.ci_low, found.ci_high)
+
+
+def interval_text(value: float | None, low: float | None, high: float | None) -> str:
+    """As `interval`, from the numbers.
+
+    >>> interval_text(0.61234, 0.59, 0.63), interval_text(None, None, None)
+    ('0.612 [0.590, 0.630]', 'missing')
+    """
+    if value is None:
+        return "missing"
+    if low is None or high is None:
+        return f"{value:.3f} [no interval]"
+    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON."""
+    print(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def table(*columns: str, title: str | None = None) -> Table:
+    """A plain table; a column whose name starts with ``>`` is right-aligned."""
+    made = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column.lstrip(">"), justify="right" if column[0] == ">" else "left")
+    return made
+
+
+def print_published(published: "Published") -> None:
+    """Print the numbers of a run and where its files are."""
+    record = published.record
+    _print_estimates(record, slices=False)
+    out = console()
+    out.print(f"\nrecord       {published.folder}", soft_wrap=True)
+    out.print(f"leaderboard  {published.leaderboard}", soft_wrap=True)
+
+
+def _print_estimates(record: Record, *, slices: bool) -> None:
+    out = console()
+    out.print(Text(f"{record.task} · {entrant_name(record.entrant)}", style="bold"))
+    counts = record.counts
+    n, samples = record.apparatus.n_units, dict(record.apparatus.options).get("samples")
+    cached = record.provenance.cached.get("model", 0)
+    out.print(
+        f"{n} prompts x {samples} answers, seed {record.seed}"
+        + (f", {record.replicates} replicates" if record.replicates > 1 else "")
+        + f"; {counts.ok:,} of {counts.requests:,} answers ok, {cached:,} from the store; "
+        f"fingerprint {record.fingerprint[:12]}"
+    )
+    shown = table("measure", *(["slice"] if slices else []), ">estimate [95 % interval]", "method")
+    for estimate in record.estimates:
+        if not slices and estimate.slice != ALL:
+            continue
+        star = "* " if estimate.measure == record.headline.measure else "  "
+        cells = [star + estimate.measure, *([estimate.slice] if slices else [])]
+        shown.add_row(*map(Text, [*cells, interval(estimate), estimate.estimate.method]))
+    out.print(shown)
+    for estimate in record.estimates:
+        if estimate.slice == ALL:
+            for warning in estimate.estimate.warnings:
+                out.print(Text(f"note on {estimate.measure}: {warning}"), soft_wrap=True)
+
+
+def print_record(path: Path, *, slices: bool, n_outputs: int) -> None:
+    """Print a record and, only if asked to, some of its answers."""
+    record = load_record(path)
+    _print_estimates(record, slices=slices)
+    if not n_outputs:
+        return
+    from evalsuite.responses_file import ResponsesFile
+
+    folder = path if path.is_dir() else path.parent
+    entrants = {role: judge.entrant for role, judge in record.judges.items()}
+    responses = ResponsesFile(folder / RESPONSES_FILE, entrants | {"model": record.entrant})
+    first = next(iter(responses.tables.values()))
+    out = console()
+    for row in first.rows[:n_outputs]:
+        out.print(Text(f"\n{row.unit.id}, answer {row.index}, {row.status}", style="bold"))
+        out.print(Text(row.text or ""), soft_wrap=True)
+
+
+def print_leaderboard(frame: "pd.DataFrame", *, as_json: bool) -> None:
+    """Print a leaderboard, one table for each fingerprint: only rows of one table compare."""
+    if as_json:
+        print_json(frame.to_dict(orient="records"))
+        return
+    from evalsuite.leaderboard import best_first
+
+    out = console()
+    for part in best_first(frame):
+        first = part.iloc[0]
+        better = {True: ", higher is better", False: ", lower is better"}
+        title = (
+            f"{first['task']} · {first['measure']}"
+            + ("" if first["slice"] == ALL else f" · {first['slice']}")
+            + better.get(first["higher_is_better"], "")
+            + f"\n{first['n_units']} prompts x {first['samples_per_unit']} answers, "
+            f"fingerprint {first['fingerprint'][:12]}, judges: {_short(first['judges'])}"
+        )
+        shown = table("entrant", ">estimate [95 % interval]", ">missing", ">seed", "status",
+                      title=title)  # fmt: skip
+        for _, row in part.iterrows():
+            estimate = interval_text(row["estimate"], row["ci_low"], row["ci_high"])
+            cells = [row["entrant"], estimate, row["n_missing"], row["seed"], row["status"]]
+            shown.add_row(*(Text(f"{cell}") for cell in cells))
+        out.print(shown)
+        out.print()
+
+
+def _short(judges: str) -> str:
+    return " ".join(judge.split("@")[0] for judge in judges.split(" ")) or "none"
+
+
+def print_tasks(listing: Sequence["Listed[Task]"], *, as_json: bool) -> None:
+    """Print the tasks and, for those that cannot be loaded, why."""
+    if as_json:
+        print_json([_task_json(listed) for listed in listing])
+        return
+    shown = table("task", ">version", "modes", "what it measures")
+    for listed in listing:
+        if listed.value is None:
+            shown.add_row(listed.name, "-", "broken", Text(listed.problem or ""))
+            continue
+        card = listed.value.card
+        shown.add_row(card.name, f"{card.version}", " ".join(listed.value.modes), card.summary)
+    console().print(shown)
+
+
+def _task_json(listed: "Listed[Task]") -> dict[str, Any]:
+    if listed.value is None:
+        return {"name": listed.name, "source": listed.source, "problem": listed.problem}
+    card = listed.value.card
+    return {
+        "name": card.name,
+        "version": card.version,
+        "title": card.title,
+        "summary": card.summary,
+        "modes": {name: mode.asks.__name__ for name, mode in listed.value.modes.items()},
+        "default_models": {name: m.default_model for name, m in listed.value.modes.items()},
+        "sets": list(card.sets),
+        "judges": {
+            role: {"capability": judge.capability.__name__, "default": judge.default}
+            for role, judge in card.judges.items()
+        },
+        "headline": card.headline,
+        "measures": [measure.model_dump() for measure in card.measures],
+        "options": {name: _options_json(mode) for name, mode in listed.value.modes.items()},
+        "paper": card.paper,
+        "licence": card.licence,
+        "source": listed.source,
+        "problem": None,
+    }
+
+
+def _options_json(mode: Any) -> dict[str, Any]:
+    return {
+        name: {"default": field.default, "description": field.description}
+        for name, field in mode.options.model_fields.items()
+    }
+
+
+def print_task(task: "Task", *, as_json: bool) -> None:
+    """Print a task's card."""
+    from evalsuite.registry import Listed
+
+    value = _task_json(Listed(task.card.name, task.package, task, None))
+    if as_json:
+        print_json(value)
+        return
+    out, card = console(), task.card
+    out.print(Text(f"{card.name} · {card.title}, version {card.version}", style="bold"))
+    for line in (card.summary, f"paper: {card.paper}", f"licence: {card.licence}"):
+        out.print(Text(line))
+    shown = table("\nmeasure", ">version", "what it is")
+    for measure in card.measures:
+        star = "* " if measure.name == card.headline else "  "
+        shown.add_row(star + measure.name, f"{measure.version}", measure.summary)
+    out.print(shown)
+    for name, mode in task.modes.items():
+        out.print(f"\nmode {name}: default model {mode.default_model}")
+        options = table("option", ">default", "what it is")
+        for option, field in mode.options.model_fields.items():
+            options.add_row(f"  {option}", f"{field.default}", field.description or "")
+        out.print(options)
+    for role, judge in card.judges.items():
+        out.print(f"\njudge {role}: {judge.summary}; default {judge.default}")
+    for set_name, data in card.sets.items():
+        out.print(f"set {set_name}: {data.summary}")
+
+
+def print_models(listing: Sequence["Listed[Backend]"], *, as_json: bool) -> None:
+    """Print the models of every backend; for those that lack a package, how to get it."""
+    models = [
+        model.model_dump(mode="json")
+        for listed in listing
+        if listed.value is not None
+        for model in listed.value.describe()
+    ]
+    broken = [listed for listed in listing if listed.value is None]
+    if as_json:
+        print_json(models + [{"name": b.name, "problem": b.problem} for b in broken])
+        return
+    shown = table("model", "can", "what it is")
+    for model in models:
+        summary = model["summary"] if model["installed"] else f"needs: {model['install']}"
+        shown.add_row(Text(model["name"]), Text("\n".join(model["capabilities"])), Text(summary))
+    for b in broken:
+        shown.add_row(b.name, "broken", Text(b.problem or ""))
+    out = console()
+    out.print(shown)
+    names = ", ".join(Decoding.model_fields)
+    out.print(f"\nOptions go behind a ?, joined by &. Text generators take: {names}.")
+
+
+def print_calls(calls: Sequence["Call"], prepared: "Prepared", *, as_json: bool) -> None:
+    """Print what a run would ask."""
+    if as_json:
+        names = ("role", "model", "capability", "n_requests", "n_cached", "n_low", "n_high")
+        value = {
+            "fingerprint": prepared.apparatus.fingerprint,
+            "calls": [{name: getattr(call, name) for name in names} for call in calls],
+        }
+        print_json(value)
+        return
+    shown = table("role", "model", "capability", ">known requests", ">from the store", ">to do")
+    for call in calls:
+        to_do = f"{call.n_low:,}"
+        if call.n_high != call.n_low:
+            to_do += f" to {call.n_high:,}"
+        cells = (call.role, call.model, call.capability, f"{call.n_requests:,}",
+                 f"{call.n_cached:,}", to_do)  # fmt: skip
+        shown.add_row(*map(Text, cells))
+    out = console()
+    out.print(f"dry run, fingerprint {prepared.apparatus.fingerprint[:12]}: nothing was asked")
+    out.print(shown)
+
+
+def print_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
+    """Print what the doctor found."""
+    if as_json:
+        print_json([finding.model_dump() for finding in findings])
+        return
+    shown = table("", "what", "found", "what to do")
+    for finding in findings:
+        mark = "ok" if finding.ok else ("lacking" if finding.needed else "-")
+        shown.add_row(mark, finding.what, Text(finding.found), Text(finding.advice or ""))
+    console().print(shown)
