@@ -103,7 +103,14 @@ def run(
     if dry_run:
         terminal.print_calls(api.dry_run(prepared), prepared, as_json=as_json)
         return
-    published = api.run_and_publish(prepared, progress_for_stderr(), out, force=force)
+    progress = progress_for_stderr()
+    try:
+        published = api.run_and_publish(prepared, progress, out, force=force)
+    except KeyboardInterrupt:
+        raise Incomplete(
+            f"interrupted at {progress.line()}. Every finished pack is stored; the same command "
+            "goes on from there"
+        ) from None
     if as_json:
         print(published.record.to_json(), end="")
     else:
@@ -261,11 +268,6 @@ def main() -> NoReturn:
         app()
     except EvalsuiteError as error:
         _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _fail(
-            "interrupted: every finished answer is stored; the same command goes on from there",
-            Incomplete.exit_code,
-        )
     except BrokenPipeError:
         # The reader of a pipe went away, as `head` does; there is nobody to tell.
         sys.stderr.close()

@@ -10,7 +10,7 @@ from uuid import uuid4
 from pydantic import ConfigDict, Field, ValidationError
 
 from evalsuite import atomic
-from evalsuite.errors import BadInput
+from evalsuite.errors import BadInput, Incomplete
 from evalsuite.fingerprint import Apparatus
 from evalsuite.measures import ALL, MeasureEstimate
 from evalsuite.models.spec import first_problem
@@ -208,6 +208,11 @@ def _refuse_to_replace(folder: Path, record: Record, *, force: bool) -> None:
     if force or not (folder / RECORD_FILE).exists():
         return
     old = load_record(folder)
+    if old.complete and not record.complete:
+        raise Incomplete(
+            f"answers are missing by error; {folder} holds a complete record of this run and was "
+            "kept. The same command tries the errors again."
+        )
     if old.complete and old.hash != record.hash:
         raise BadInput(
             f"{folder} holds a different record of the same run (hash {old.hash[:12]}, now "

@@ -192,9 +192,9 @@ class Folder:
         with shards.told_to_the_user("write to the store at", self.path):
             self._introduce()
             temporary, sha256 = shards.write_temporary(self.path, shards.encode(responses))
-            name = shards.publish(temporary, sha256)
-        self._written[name] = keys
-        self._sizes[name] = (len(keys), (self.path / name).stat().st_size)
+            size = (len(keys), temporary.stat().st_size)
+            name = shards.publish(temporary, sha256)  # from here on others may compact it away
+        self._written[name], self._sizes[name] = keys, size
 
     def known(self, keys: Sequence[bytes]) -> NDArray[np.bool_]:
         """Which of the keys have a response: array of the length of ``keys``."""

@@ -312,7 +312,7 @@ def _word_probabilities(sampling: Sampling, words: int) -> NDArray[np.float64]:
     """Zipf's law over the ranks, sharpened and cut as the decoding says."""
     ranks = np.arange(1, words + 2)  # one more than words: the end
     if sampling.temperature == 0.0:
-        return (ranks == 1).astype(np.float64)
+        return np.asarray(ranks == 1, dtype=np.float64)
     p = np.exp(-np.log(ranks) / sampling.temperature)
     p /= p.sum()
     keep = p >= sampling.min_p * p[0]

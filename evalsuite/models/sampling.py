@@ -1,8 +1,15 @@
 """The sampling loop: many samples of many prompts from a causal language model.
 
-A token depends on the row's own random stream and on the model's logits, and on nothing else: one
-uniform per (sample, step), inverse CDF in float64 over the tokens in order of their ids. So another
-batch size, order or worker gives the same texts, up to rounding of the logits.
+A token depends on the row's own random stream and on the model's logits, and on nothing else. It is
+drawn by inverse CDF in float64, one bit of the token id after the other, with one uniform per
+(sample, step, bit): the first uniform says in which half of the vocabulary the token lies, the next
+in which half of that half, and so on. So another batch size, order or worker gives the same texts,
+up to rounding of the logits.
+
+Why bit by bit: other batch shapes round logits differently, by a relative e of about 1e-5 in the
+probabilities. One inverse CDF over the whole vocabulary has tens of thousands of boundaries that
+all move by about e, many of them closer together than that; about one token in a thousand came out
+different. Bit by bit, only as many boundaries matter as a token id has bits.
 
 The distribution is cut in the order of transformers' processors: temperature, top-k, top-p, min-p;
 each sees what the one before left.
@@ -91,14 +98,12 @@ def generate(
     """
     if not rows:
         return []
-    progress = [_Progress(row, uniforms(row.key, row.sampling.max_new_tokens)) for row in rows]
+    progress = [_Progress(row) for row in rows]
     batch = _Batch(model, progress)
+    n_bits = n_token_bits(batch.logits.shape[-1])
     while True:
-        tokens = draw(
-            batch.logits,
-            [p.row.sampling for p in batch.live],
-            [p.stream[len(p.tokens)] if not p.ended else 0.0 for p in batch.live],
-        )
+        chances = np.stack([p.chances(n_bits) for p in batch.live])
+        tokens = draw(batch.logits, [p.row.sampling for p in batch.live], chances)
         for p, token in zip(batch.live, tokens, strict=True):
             if not p.ended:
                 p.take(token, end_ids, has_stop)
@@ -115,8 +120,8 @@ def draw(logits: Any, decodings: Sequence[Decoding], chances: Sequence[float]) -
     ----------
     logits : tensor of shape (n, vocabulary)
     decodings : sequence of n Decoding
-    chances : sequence of n float
-        In [0, 1).
+    chances : array of shape (n, n_token_bits(vocabulary))
+        Uniforms in [0, 1).
 
     Returns
     -------
@@ -131,19 +136,22 @@ def draw(logits: Any, decodings: Sequence[Decoding], chances: Sequence[float]) -
         for start in range(0, len(members), _ROWS_AT_ONCE):
             chunk = members[start : start + _ROWS_AT_ONCE]
             part = logits if len(chunk) == len(logits) else logits[chunk]
-            chosen = _draw_alike(part, decodings[chunk[0]], [chances[i] for i in chunk])
+            chosen = _draw_alike(part, decodings[chunk[0]], chances[chunk])
             for i, token in zip(chunk, chosen, strict=True):
                 tokens[i] = token
     return tokens
 
 
-def _draw_alike(logits: Any, decoding: Decoding, chances: list[float]) -> list[int | None]:
+def _draw_alike(
+    logits: Any, decoding: Decoding, chances: NDArray[np.float64]
+) -> list[int | None]:
     is_finite = logits.amax(dim=-1).isfinite()
     if decoding.temperature == 0.0:
         chosen = logits.argmax(dim=-1)
     else:
-        chance = torch.tensor(chances, dtype=torch.float64, device=logits.device)[:, None]
-        chosen = _inverse_cdf(weights(logits, decoding), chance)
+        chosen = _bitwise_inverse_cdf(
+            weights(logits, decoding), torch.from_numpy(chances).to(logits.device)
+        )
     pairs = zip(chosen.tolist(), is_finite.tolist(), strict=True)
     return [token if ok else None for token, ok in pairs]
 
@@ -185,12 +193,23 @@ def _keep_nucleus(weight: Any, top_p: float) -> None:
     weight.masked_fill_(torch.zeros_like(is_cut).scatter_(-1, order, is_cut), 0.0)
 
 
-def _inverse_cdf(weight: Any, chance: Any) -> Any:
-    cdf = weight.cumsum(dim=-1)
-    total = cdf[:, -1:]
-    # chance x total may round up to total, beyond which there is no token.
-    level = torch.minimum(chance * total, torch.nextafter(total, torch.zeros_like(total)))
-    return torch.searchsorted(cdf, level, right=True)[:, 0].clamp_(max=weight.shape[-1] - 1)
+def _bitwise_inverse_cdf(weight: Any, chances: Any) -> Any:
+    n, vocabulary = weight.shape
+    n_bits = chances.shape[-1]
+    mass = torch.nn.functional.pad(weight, (0, (1 << n_bits) - vocabulary))
+    levels = []  # mass of each pair of siblings, from single tokens to the halves of the vocabulary
+    for _ in range(n_bits):
+        pairs = mass.view(n, -1, 2)
+        levels.append(pairs)
+        mass = pairs.sum(dim=-1)
+    row = torch.arange(n, device=weight.device)
+    node = torch.zeros(n, dtype=torch.long, device=weight.device)
+    for bit, pairs in enumerate(reversed(levels)):
+        lower, upper = pairs[row, node].unbind(dim=-1)
+        goes_up = chances[:, bit] * (lower + upper) >= lower
+        # A branch of no mass is never taken, whatever the rounding of the product.
+        node = 2 * node + (goes_up & (upper > 0)).long()
+    return node.clamp_(max=vocabulary - 1)  # where the logits are no numbers
 
 
 @dataclass(eq=False)
@@ -198,15 +217,22 @@ class _Progress:
     """A row while it is being drawn."""
 
     row: SampleRow
-    stream: NDArray[np.float64]
     tokens: list[int] = field(default_factory=list)
     finish: Finish | None = None
     problem: str | None = None
     n_drawn: int = 0
+    stream: NDArray[np.float64] | None = None
 
     @property
     def ended(self) -> bool:
         return self.finish is not None or self.problem is not None
+
+    def chances(self, n_bits: int) -> NDArray[np.float64]:
+        """Uniforms of the next token; anything once the row has ended."""
+        if self.stream is None:
+            self.stream = uniforms(self.row.key, self.row.sampling.max_new_tokens * n_bits)
+        start = 0 if self.ended else self.n_drawn * n_bits
+        return self.stream[start : start + n_bits]
 
     def take(self, token: int | None, end_ids: frozenset[int], has_stop: HasStop) -> None:
         if token is None:

@@ -33,7 +33,7 @@ def across_input_measures(
     replicates = sorted(prompts, key=lambda own: own.replicate)
     pools = [list(own) for _, own in groupby(replicates, key=lambda own: own.replicate)]
     filled = [[own for own in pool if own.texts] for pool in pools]
-    clusters = sorted({own.unit.cluster for pool in filled for own in pool})
+    clusters = sorted({own.unit.cluster for own in prompts})
     n = len(pools[0])
     n_missing = n - min(len(pool) for pool in filled)
     if min(len(pool) for pool in filled) < 2:
