@@ -87,6 +87,8 @@ def _order(row: dict[str, Any]) -> tuple[Any, ...]:
         sign * (value or 0.0),
         row["entrant"],
         row["seed"],
+        # Rows that tie in all of that (two revisions, both without an estimate) need an order too.
+        [str(cell) for cell in row.values()],
     )
 
 

@@ -13,7 +13,8 @@ from evalsuite.leaderboard import COLUMNS, NUMERIC
 if TYPE_CHECKING:
     import pandas as pd
 
-_FORMULA = re.compile(r"^'*(?:\s*[=+\-@＝＋－＠]|[\t\r\n\0])")
+_FORMULA = re.compile(r"^'*(?:\s*[=+\-@＝＋－＠\0]|[\t\r\n])")
+_NUMBER = re.compile(r"-?[0-9]{1,300}(\.[0-9]{1,300})?(e[+-]?[0-9]{1,3})?")
 
 
 def guard(text: str) -> str:
@@ -47,8 +48,8 @@ def _cell(name: str, value: Any) -> str:
     if value is None:
         return ""
     if name in NUMERIC:
-        number = float(value)
-        return str(int(number)) if number.is_integer() and isinstance(value, int) else repr(number)
+        # Not by way of a float, which a seed above 2**53 does not fit into.
+        return str(value) if isinstance(value, int) else repr(float(value))
     if isinstance(value, bool):
         return "true" if value else "false"
     return '"' + guard(str(value)).replace('"', '""') + '"'
@@ -85,10 +86,11 @@ def _value(name: str, text: str, where: str) -> Any:
     if not text:
         return None
     if name in NUMERIC:
-        try:
-            return int(text) if re.fullmatch(r"-?\d+", text) else float(text)
-        except ValueError:
-            raise BadInput(f"{where}: {name} is {text!r}, not a number") from None
+        if not _NUMBER.fullmatch(text):
+            raise BadInput(f"{where}: {name} is {text!r}, not a number")
+        return int(text) if text.lstrip("-").isdigit() else float(text)
     if name in {"higher_is_better", "tied_with_best"}:
+        if text not in {"true", "false"}:
+            raise BadInput(f"{where}: {name} is {text!r}, neither true nor false")
         return text == "true"
     return unguard(text)

@@ -143,7 +143,7 @@ class Bar(Silent):
 
         self._rich = RichProgress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),  # a model's path may hold brackets
             BarColumn(),
             TextColumn("{task.percentage:>3.0f}%"),
             console=Console(stderr=True),
@@ -182,7 +182,7 @@ class Bar(Silent):
 
     def finish(self) -> None:
         """Leave the last state as a line."""
-        self._rich.console.print(self.line(), highlight=False)
+        self._rich.console.print(self.line(), highlight=False, markup=False)
         self._rich.update(self._task, visible=False)
 
 

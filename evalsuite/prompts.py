@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from evalsuite.errors import BadInput
+from evalsuite.measures import ALL
 from evalsuite.models.spec import first_problem
 from evalsuite.requests import Frozen, Prompt, digest
 
@@ -78,7 +79,8 @@ def parse_prompts(text: str, *, source: str) -> tuple[Unit, ...]:
 def _parse_line(raw: str, *, where: str) -> Unit:
     try:
         value = json.loads(raw)
-    except (json.JSONDecodeError, RecursionError) as error:
+    # ValueError, and not only its JSONDecodeError: an integer of over 4300 digits is none.
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"{where}: not JSON ({error})") from None
     if not isinstance(value, dict):
         raise BadInput(f'{where}: expected an object such as {{"id": "a1", "prompt": "..."}}')
@@ -90,6 +92,8 @@ def _parse_line(raw: str, *, where: str) -> Unit:
         raise BadInput(f"{where}: the prompt is blank")
     if any("\ud800" <= character <= "\udfff" for character in line.prompt + line.category):
         raise BadInput(f"{where}: a lone surrogate, which is no character")
+    if line.category == ALL:
+        raise BadInput(f"{where}: category {ALL!r} is the name of the whole set; choose another")
     return Unit(
         id=line.id,
         prompt=Prompt.of_text(line.prompt),
@@ -132,13 +136,18 @@ def stratified(units: Sequence[Unit], limit: int) -> tuple[Unit, ...]:
     sizes: dict[str, int] = defaultdict(int)
     for unit in units:
         sizes[unit.stratum] += 1
+    # The quota method of Balinski & Young 1975: nested, and never a whole unit off proportion.
+    taken = dict.fromkeys(sizes, 0)
+    for n in range(1, min(limit, len(units)) + 1):
+        below = [s for s in sizes if taken[s] * len(units) < n * sizes[s]]
+        taken[max(below, key=lambda s: sizes[s] / (taken[s] + 1))] += 1
     seen: dict[str, int] = defaultdict(int)
-    places: list[tuple[float, int]] = []
-    for position, unit in enumerate(units):
-        # The middle of the unit's share of its stratum: proportional at every length of the list.
-        places.append(((seen[unit.stratum] + 0.5) / sizes[unit.stratum], position))
+    part = []
+    for unit in units:
         seen[unit.stratum] += 1
-    return tuple(units[position] for position in sorted(p for _, p in sorted(places)[:limit]))
+        if seen[unit.stratum] <= taken[unit.stratum]:
+            part.append(unit)
+    return tuple(part)
 
 
 def prompts_digest(units: Sequence[Unit]) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 _SECRET_NAME = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_?KEY)", re.IGNORECASE)
 _SECRET_VALUE = re.compile(
-    r"(hf_[A-Za-z0-9]{8,}|sk-[A-Za-z0-9_-]{8,}|AKIA[0-9A-Z]{16}|Bearer\s+[A-Za-z0-9._~+/=-]{8,}"
-    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@))"
+    r"((?<![A-Za-z0-9])(hf_[A-Za-z0-9]{8,}|sk-[A-Za-z0-9_-]{8,})|AKIA[0-9A-Z]{16}"
+    r"|Bearer\s+[A-Za-z0-9._~+/=-]{8,}|(?<=://)[^/?#\s]+(?=@))"
 )
 HIDDEN = "[hidden]"
 
@@ -20,9 +20,13 @@ def redact(text: str) -> str:
     >>> redact("GET https://ann:pw123@example.org with Bearer abcdefgh12345")
     'GET https://[hidden]@example.org with [hidden]'
     """
-    for name, value in os.environ.items():
+    # Longest first: a secret may begin with another one.
+    for name, value in sorted(os.environ.items(), key=lambda item: -len(item[1])):
         if len(value) >= 8 and _SECRET_NAME.search(name):
             text = text.replace(value, HIDDEN)
     text = _SECRET_VALUE.sub(HIDDEN, text)
-    home = str(Path.home())
+    try:
+        home = str(Path.home())
+    except RuntimeError:  # A user without a home, as in some containers.
+        return text
     return text.replace(home, "~") if len(home) > 1 else text

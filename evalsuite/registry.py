@@ -79,7 +79,7 @@ class Registry(Generic[T]):
         try:
             value = point.load()
         # A plug-in may fail in any way while it is imported; the error is shown, not hidden.
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise BrokenPlugin(
                 f"{self.noun} {point.name!r} from {_source(point)} cannot be loaded: "
                 f"{type(error).__name__}: {error}"

@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,13 @@ class Frozen(BaseModel):
     """Base of the suite's value types: immutable, and a field that it does not know is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Copy without the cached properties: a digest of the old fields is not the copy's."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name in copied.__dict__.keys() - type(self).model_fields.keys():
+            del copied.__dict__[name]
+        return copied
 
 
 class TextPart(Frozen):
@@ -256,4 +263,7 @@ def uniforms(key: bytes, n: int) -> NDArray[np.float64]:
 
 def unique_by_key(requests: Iterable[Request]) -> list[Request]:
     """Drop repeated keys, keeping the first of each and the order."""
-    return list({request.key: request for request in reversed(list(requests))}.values())[::-1]
+    found: dict[bytes, Request] = {}
+    for request in requests:
+        found.setdefault(request.key, request)
+    return list(found.values())

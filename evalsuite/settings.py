@@ -23,10 +23,13 @@ class Settings:
 
 def settings() -> Settings:
     """Read ``EVALSUITE_HOME`` (default: the user's cache folder) and ``EVALSUITE_OFFLINE``."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    home = os.environ.get("EVALSUITE_HOME")
+    named = os.environ.get("EVALSUITE_HOME")
     flags = ("EVALSUITE_OFFLINE", "HF_HUB_OFFLINE")
     return Settings(
-        home=Path(home).expanduser() if home else cache / "evalsuite",
+        home=Path(named).expanduser() if named else _cache() / "evalsuite",
         offline=any(os.environ.get(flag, "").lower() in {"1", "true", "yes"} for flag in flags),
     )
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

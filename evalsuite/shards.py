@@ -146,7 +146,7 @@ def write_temporary(folder: Path, tables: Iterable[pa.Table]) -> tuple[Path, str
                 sink,
                 SCHEMA,
                 compression="zstd",
-                # Only texts: a dictionary of floats takes all NaN for the same.
+                # Elsewhere values seldom repeat, and a dictionary would only cost time.
                 use_dictionary=["status", "finish", "boxes.list.element.label"],
                 write_statistics=False,
                 write_page_checksum=True,

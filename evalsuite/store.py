@@ -366,6 +366,8 @@ class Folder:
     def _set_aside(self, name: str) -> None:
         self.set_aside.append(name)
         self._sizes.pop(name, None)
+        self._written.pop(name, None)
+        self._index = None
         path = self.path / name
         with contextlib.suppress(OSError):  # a store that is read-only: passed over all the same
             path.rename(path.with_name(f"{name}.corrupt"))
@@ -424,7 +426,6 @@ class Folder:
             if shards.is_whole(self.path / name):
                 return StoreError(f"cannot read {self.path / name}: run the same command again")
         self._set_aside(name)
-        self._index = None
         return StoreError(
             f"shard {name} of {self.path} was damaged while in use, and set aside: run the same "
             "command again, its responses are generated anew"

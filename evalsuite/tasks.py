@@ -154,9 +154,15 @@ class Task:
         Raises
         ------
         BadInput
-            If it is not the file that the card pins.
+            If it cannot be read or is not the file that the card pins.
         """
-        raw = files(self.package).joinpath(data.file).read_bytes()
+        try:
+            raw = files(self.package).joinpath(data.file).read_bytes()
+        except OSError as error:
+            raise BadInput(
+                f"task {self.card.name}: {data.file} cannot be read ({error.strerror}); "
+                "reinstall the package"
+            ) from None
         found = hashlib.sha256(raw).hexdigest()
         if found != data.sha256:
             raise BadInput(

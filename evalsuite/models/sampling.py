@@ -113,7 +113,18 @@ def generate(
         batch.step()
 
 
-def draw(logits: Any, decodings: Sequence[Decoding], chances: Sequence[float]) -> list[int | None]:
+def n_token_bits(vocabulary: int) -> int:
+    """Bits that number every token; how many uniforms a draw takes.
+
+    >>> n_token_bits(2), n_token_bits(50257)
+    (1, 16)
+    """
+    return max(1, (vocabulary - 1).bit_length())
+
+
+def draw(
+    logits: Any, decodings: Sequence[Decoding], chances: NDArray[np.float64]
+) -> list[int | None]:
     """Choose one token a row.
 
     Parameters

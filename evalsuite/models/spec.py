@@ -28,7 +28,8 @@ class ModelSpec(Frozen):
         Raises
         ------
         BadInput
-            If there is no ``backend:`` or an option has no value.
+            If there is no ``backend:``, no name, nothing behind an ``@``, an option has no value,
+            or the text is no Unicode (an argument of bytes that are not UTF-8).
 
         Examples
         --------
@@ -44,10 +45,14 @@ class ModelSpec(Frozen):
                 f"model {text!r}: expected backend:name, such as embedded:smollm2-135m. "
                 "`evalsuite models` shows what there is."
             )
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise BadInput(f"model {text!r}: not UTF-8; rename the file or folder")
         rest, _, query = rest.partition("?")
         name, at, revision = rest.rpartition("@")
         if not at or rest.startswith(_PATH_STARTS):
             name, revision = rest, ""
+        elif not name or not revision:
+            raise BadInput(f"model {text!r}: expected backend:name@revision, or no @ at all")
         try:
             options = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
         except ValueError:
