@@ -19,6 +19,7 @@ from evalsuite.models.capabilities import (
 )
 from evalsuite.progress import Silent
 from evalsuite.prompts import Unit
+from evalsuite.redaction import redact
 from evalsuite.requests import (
     Decoding,
     Entrant,
@@ -212,7 +213,7 @@ class Asker:
         def sink(responses: Sequence[Response]) -> None:
             for response in responses:
                 self._refuse_non_finite(by_key[response.key], response)
-            errors.update({r.key: r for r in responses if r.status == "error"})
+            errors.update({r.key: _shown(r) for r in responses if r.status == "error"})
             final = [r for r in responses if r.status != "error"]
             if final:
                 folder.append(final)
@@ -247,6 +248,6 @@ def _fill(row: Row, found: dict[bytes, Response]) -> Row:
     return replace(row, status=response.status, response=response)
 
 
-def shown(calls: Sequence[Call]) -> Iterator[Call]:
-    """The calls that ask something."""
-    return (call for call in calls if call.n_requests or call.n_high)
+def _shown(error: Response) -> Response:
+    """An error as it may stand in a record: a backend's message can hold anything."""
+    return replace(error, message=redact(error.message or ""))

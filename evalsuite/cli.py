@@ -227,6 +227,34 @@ def leaderboard_build(out: Out = Path()) -> None:
     _report_rejected(rejected)
 
 
+@boards.command("plot")
+def leaderboard_plot(
+    task: Annotated[str, typer.Argument(help="Task.")],
+    to: Annotated[Path, typer.Option(help="File to write, .png or .svg.")],
+    measure: Annotated[str | None, typer.Option(help="Measure; else the headline.")] = None,
+    fingerprint: Annotated[
+        str, typer.Option(help="Its first digits, where records have several.")
+    ] = "",
+    out: Out = Path(),
+) -> None:
+    """Draw a measure by category, one mark an entrant."""
+    from evalsuite import api
+    from evalsuite.report.plots import plot_slices
+    from evalsuite.tasks import TASKS
+
+    card = TASKS[task].card
+    records, rejected = api.check_records(out, task)
+    chosen = [record for record in records if record.fingerprint.startswith(fingerprint)]
+    _report_rejected(rejected)
+    if len({record.fingerprint for record in chosen}) > 1:
+        found = ", ".join(sorted({record.fingerprint[:12] for record in chosen}))
+        raise BadInput(f"records of several fingerprints: choose with --fingerprint: {found}")
+    if not chosen:
+        raise BadInput(f"no records of {task} in {out / api.RESULTS} to draw")
+    plot_slices(chosen, card.measure(measure or card.headline).name, to)
+    print(to)
+
+
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """Check the installation: packages, embedded models, store, device."""

@@ -217,8 +217,18 @@ def _describe(
         slice=name,
         higher_is_better=card.higher_is_better,
         unit=card.unit,
-        estimate=estimate,
+        estimate=_within(estimate, card),
         sd=sd,
         bound_low=bounds[0],
         bound_high=bounds[1],
     )
+
+
+def _within(estimate: Estimate, card: MeasureCard) -> Estimate:
+    """The estimate with its interval cut at the ends of the range: nothing lies beyond them."""
+    low, high = estimate.ci_low, estimate.ci_high
+    if low is not None and card.low is not None:
+        low = max(low, card.low)
+    if high is not None and card.high is not None:
+        high = min(high, card.high)
+    return estimate.model_copy(update={"ci_low": low, "ci_high": high})

@@ -109,9 +109,9 @@ class TextGenerator:
             # Nothing to condition on: the answer starts where any text starts.
             start = self._tokenizer.bos_token_id
             start = self._tokenizer.eos_token_id if start is None else start
-            return "the prompt is empty and the model has no start token" if start is None else (
-                int(start),
-            )
+            if start is None:
+                return "the prompt is empty and the model has no start token"
+            ids = [int(start)]
         return tuple(ids)
 
     def _chat(self, texts: Sequence[TextPart]) -> str:
@@ -139,8 +139,8 @@ class TextGenerator:
         if sample.problem is not None:
             return Response(row.key, "error", message=sample.problem)
         text = self._decode(sample.token_ids)
-        for stop in row.sampling.stop:
-            text = text.partition(stop)[0]
+        ends = [text.index(stop) for stop in row.sampling.stop if stop in text]
+        text = text[: min(ends, default=len(text))]
         return Response(
             row.key,
             "ok",

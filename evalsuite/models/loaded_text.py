@@ -1,0 +1,147 @@
+"""Text models in memory; imported when one is loaded, because torch is."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+import transformers
+
+from evalsuite.errors import BadInput
+from evalsuite.models.device import choose_device, memory_watched
+from evalsuite.models.text_embedding import EmbeddingSettings, TextEmbedder
+from evalsuite.models.text_generation import PromptTemplate, TextGenerator
+from evalsuite.requests import Request, Response
+
+if TYPE_CHECKING:
+    from evalsuite.models.transformers import EncoderOptions, TransformersHandle
+
+# Tokens in one pack. On a CPU larger packs gain nothing; a GPU is only busy with many.
+_BATCH_TOKENS = {"cpu": 8192, "cuda": 131072}
+
+
+class EncoderModel:
+    """Embeds texts."""
+
+    def __init__(self, embedder: TextEmbedder, pack_budget: int) -> None:
+        self._embedder = embedder
+        self._pack_budget = pack_budget
+
+    def sizes(self, requests: Sequence[Request]) -> list[int]:
+        """Tokens of each text."""
+        return self._embedder.sizes([request.prompt.text for request in requests])
+
+    @property
+    def pack_budget(self) -> int:
+        """Tokens of a pack."""
+        return self._pack_budget
+
+    def embed_text(self, requests: Sequence[Request]) -> list[Response]:
+        """Embed the text of each request."""
+        return self._embedder.embed(requests)
+
+
+class CausalModel(EncoderModel):
+    """Generates texts, and embeds them by its last hidden states."""
+
+    def __init__(
+        self, generator: TextGenerator, embedder: TextEmbedder, pack_budget: int
+    ) -> None:
+        super().__init__(embedder, pack_budget)
+        self._generator = generator
+
+    def sizes(self, requests: Sequence[Request]) -> list[int]:
+        """Tokens of each prompt, with its template where it is to be answered."""
+        if all(request.capability == "generates_text" for request in requests):
+            return self._generator.sizes([request.prompt for request in requests])
+        return super().sizes(requests)
+
+    def generate_text(self, requests: Sequence[Request]) -> list[Response]:
+        """Answer each request."""
+        return self._generator.generate(requests)
+
+
+def load_causal(handle: "TransformersHandle", device: str) -> CausalModel:
+    """Load a causal language model.
+
+    Raises
+    ------
+    BadInput
+        If the weights do not fit the architecture.
+    """
+    model = _load(transformers.AutoModelForCausalLM, handle, device)
+    tokenizer = _load_tokenizer(handle)
+    options: Any = handle.options
+    template = PromptTemplate(options.template, options.system)
+    budget = options.batch_tokens or _BATCH_TOKENS[model.device.type]
+    return CausalModel(
+        TextGenerator(model, tokenizer, template, handle.facts.positions),
+        TextEmbedder(model.base_model, tokenizer, _embedding(options), budget),
+        budget,
+    )
+
+
+def load_encoder(handle: "TransformersHandle", device: str) -> EncoderModel:
+    """Load a text encoder.
+
+    Raises
+    ------
+    BadInput
+        If the weights do not fit the architecture.
+    """
+    model = _load(transformers.AutoModel, handle, device)
+    options = handle.options
+    budget = options.batch_tokens or _BATCH_TOKENS[model.device.type]
+    embedder = TextEmbedder(model, _load_tokenizer(handle), _embedding(options), budget)
+    return EncoderModel(embedder, budget)
+
+
+def _embedding(options: "EncoderOptions") -> EmbeddingSettings:
+    if options.pooling is None or options.max_length is None:
+        raise ValueError("the options were not completed from the model's files")
+    return EmbeddingSettings(options.pooling, options.normalize, options.max_length, options.long)
+
+
+def _load(kind: Any, handle: "TransformersHandle", device: str) -> Any:
+    target = choose_device(device)
+    if handle.options.threads is not None:
+        torch.set_num_threads(handle.options.threads)
+    name = handle.entrant.model
+    try:
+        with memory_watched():
+            model, report = kind.from_pretrained(
+                str(handle.folder.path),
+                dtype=getattr(torch, handle.options.dtype),
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=handle.folder.remote_code,
+                output_loading_info=True,
+            )
+            model = model.to(target)
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise BadInput(f"model {name}: cannot be loaded: {lines[0]}") from error
+    # transformers fills absent weights with random numbers; the pooler alone is never used here.
+    absent = sorted(key for key in report["missing_keys"] if "pooler" not in key)
+    if absent or report["mismatched_keys"]:
+        what = absent or sorted(str(key) for key in report["mismatched_keys"])
+        raise BadInput(
+            f"model {name}: its weights do not fit its architecture: {len(what)} tensors are absent "
+            f"or of another shape, {what[0]} first"
+        )
+    return model.eval()
+
+
+def _load_tokenizer(handle: "TransformersHandle") -> Any:
+    name = handle.entrant.model
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            str(handle.folder.path),
+            local_files_only=True,
+            trust_remote_code=handle.folder.remote_code,
+        )
+    except (OSError, ValueError, ImportError) as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise BadInput(f"model {name}: its tokenizer cannot be loaded: {lines[0]}") from error
+    if not tokenizer.is_fast:
+        raise BadInput(f"model {name}: has no tokenizer.json, and slow tokenizers are not supported")
+    return tokenizer

@@ -1,0 +1,166 @@
+"""What a transformers model folder says about itself, read from its JSON files alone."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from evalsuite.errors import BadInput
+from evalsuite.models.safe_loading import ModelFolder, read_json
+
+_CAUSAL_ENDINGS = ("ForCausalLM", "LMHeadModel")
+_ENCODERS = {
+    "albert",
+    "bert",
+    "camembert",
+    "deberta",
+    "deberta-v2",
+    "distilbert",
+    "electra",
+    "eurobert",
+    "gte",
+    "modernbert",
+    "mpnet",
+    "new",
+    "nomic_bert",
+    "roberta",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+}
+# Their position numbers start behind the padding token's id, which uses up that many.
+_OFFSET_POSITIONS = {"camembert", "mpnet", "roberta", "xlm-roberta", "xlm-roberta-xl"}
+_PLAIN_MODULES = {"Transformer", "Pooling", "Normalize"}
+_NO_LIMIT = 1_000_000  # tokenizers write 1e30 for "no limit"
+_DEFAULT_WINDOW = 2048  # for models whose positions have no limit
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """Facts of a model folder.
+
+    Parameters
+    ----------
+    is_causal : bool
+        Whether it generates text.
+    positions : int or None
+        Most tokens that it reads at once.
+    max_length : int
+        Window that its embeddings are made with.
+    has_chat_template : bool
+    pooling : str or None
+        How the folder says that tokens are pooled: mean, cls, or something that is not offered.
+    """
+
+    is_causal: bool
+    positions: int | None
+    max_length: int
+    has_chat_template: bool
+    pooling: str | None
+
+    def pooling_or_fail(self, model: str) -> str:
+        """Return the folder's pooling, or mean where it says nothing.
+
+        Raises
+        ------
+        BadInput
+            If it wants one that is not offered: another would silently give other numbers.
+        """
+        if self.pooling in (None, "mean", "cls"):
+            return self.pooling or "mean"
+        raise BadInput(
+            f"model {model}: its folder pools by {self.pooling!r}, which is not offered; choose "
+            "?pooling=mean or ?pooling=cls if you mean it"
+        )
+
+
+def read_facts(folder: ModelFolder, model: str) -> ModelFacts:
+    """Read a folder's facts.
+
+    Raises
+    ------
+    BadInput
+        If the architecture is neither a causal language model nor a text encoder, or the embedder
+        has layers behind its pooling.
+    """
+    is_causal = _is_causal(folder.config, model)
+    config = folder.config.get("text_config") or folder.config
+    tokenizer = read_json(folder.path / "tokenizer_config.json", model) or {}
+    positions = _positions(config)
+    limits = [positions, tokenizer.get("model_max_length")]
+    own = (read_json(folder.path / "sentence_bert_config.json", model) or {}).get("max_seq_length")
+    return ModelFacts(
+        is_causal=is_causal,
+        positions=positions,
+        max_length=_least([own] if _limit(own) else limits),
+        has_chat_template=_has_chat_template(folder, tokenizer),
+        pooling=_pooling(folder, model),
+    )
+
+
+def _is_causal(config: dict[str, Any], model: str) -> bool:
+    names = [str(name) for name in config.get("architectures") or []]
+    if any(name.endswith(_CAUSAL_ENDINGS) for name in names) and not config.get(
+        "is_encoder_decoder"
+    ):
+        return True
+    if config.get("model_type") in _ENCODERS:
+        return False
+    raise BadInput(
+        f"model {model}: {', '.join(names) or config.get('model_type') or 'its architecture'} is "
+        "neither a causal language model nor a text encoder"
+    )
+
+
+def _positions(config: dict[str, Any]) -> int | None:
+    for name in ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length"):
+        if limit := _limit(config.get(name)):
+            offset = config.get("model_type") in _OFFSET_POSITIONS
+            return limit - (int(config.get("pad_token_id") or 0) + 1 if offset else 0)
+    return None
+
+
+def _limit(value: object) -> int | None:
+    is_limit = isinstance(value, int | float) and 0 < value < _NO_LIMIT
+    return int(value) if is_limit else None  # type: ignore[call-overload,no-any-return]
+
+
+def _least(values: Iterable[object]) -> int:
+    return min((limit for limit in map(_limit, values) if limit), default=_DEFAULT_WINDOW)
+
+
+def _has_chat_template(folder: ModelFolder, tokenizer: dict[str, Any]) -> bool:
+    return bool(tokenizer.get("chat_template")) or any(
+        (folder.path / name).is_file() for name in ("chat_template.jinja", "chat_template.json")
+    )
+
+
+def _pooling(folder: ModelFolder, model: str) -> str | None:
+    _refuse_extra_layers(folder, model)
+    modes = read_json(folder.path / "1_Pooling" / "config.json", model) or {}
+    chosen = [name for name, value in modes.items() if name.startswith("pooling_mode_") and value]
+    known = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
+    if len(chosen) == 1:
+        return known.get(chosen[0], chosen[0].removeprefix("pooling_mode_"))
+    return "+".join(chosen) or modes.get("pooling_mode")
+
+
+def _refuse_extra_layers(folder: ModelFolder, model: str) -> None:
+    path = folder.path / "modules.json"
+    if not path.is_file():
+        return
+    types = read_module_types(folder, model)
+    if extra := sorted(types - _PLAIN_MODULES):
+        raise BadInput(
+            f"model {model}: its modules.json has {', '.join(extra)} behind the encoder, which is "
+            "not computed here; the vectors would not be the model's own"
+        )
+
+
+def read_module_types(folder: ModelFolder, model: str) -> set[str]:
+    """Class names in a sentence-transformers folder's modules.json."""
+    import json
+
+    try:
+        modules = json.loads((folder.path / "modules.json").read_text(encoding="utf-8"))
+        return {str(module["type"]).rpartition(".")[2] for module in modules}
+    except (ValueError, TypeError, KeyError):
+        raise BadInput(f"model {model}: modules.json is not a list of modules") from None

@@ -1,0 +1,228 @@
+"""Models of the transformers library: causal language models and text encoders."""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from evalsuite.errors import BadInput, MissingPackage
+from evalsuite.models.capabilities import CAPABILITIES, EmbedsText, GeneratesText, LoadedModel
+from evalsuite.models.decoding_options import DecodingOptions
+from evalsuite.models.listing import ModelListing
+from evalsuite.models.model_facts import ModelFacts, read_facts
+from evalsuite.models.safe_loading import INSTALL_TEXT, ModelFolder, resolve
+from evalsuite.models.spec import ModelSpec
+from evalsuite.requests import Entrant
+
+
+class EncoderOptions(BaseModel):
+    """Options of a model that embeds texts.
+
+    Parameters
+    ----------
+    pooling, normalize, max_length, long
+        As in `evalsuite.models.text_embedding.EmbeddingSettings`; by default what the folder says.
+    dtype : float32, bfloat16 or float16
+    batch_tokens, threads : int
+        Tokens of one pack, and CPU threads; they do not change an answer beyond rounding.
+    post_training_of : str or None
+        The base model that this one was trained from, as it stands in the leaderboard.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pooling: Literal["mean", "cls"] | None = None
+    normalize: bool = True
+    max_length: int | None = Field(None, ge=4)
+    long: Literal["truncate", "chunk"] = "truncate"
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    batch_tokens: int | None = Field(None, ge=1)
+    threads: int | None = Field(None, ge=1)
+    post_training_of: str | None = None
+
+
+class CausalOptions(EncoderOptions, DecodingOptions):
+    """Options of a causal language model, which generates and embeds.
+
+    Parameters
+    ----------
+    template : chat or plain
+        By default chat where the tokenizer has a chat template.
+    system : str or None
+        System message before every prompt; needs a chat template.
+    """
+
+    template: Literal["chat", "plain"] | None = None
+    system: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class TransformersHandle:
+    """A checked model folder that can be loaded."""
+
+    entrant: Entrant
+    capabilities: frozenset[type]
+    chosen_decoding: dict[str, object]
+    folder: ModelFolder
+    facts: ModelFacts
+    options: EncoderOptions
+
+    def load(self, device: str) -> LoadedModel:
+        """Load onto ``auto``, ``cpu`` or ``cuda``.
+
+        Raises
+        ------
+        MissingPackage
+            If torch or transformers is not installed.
+        BadInput
+            If the weights do not fit the architecture, or the device is not there.
+        """
+        require_text_packages(self.entrant.model)
+        from evalsuite.models.loaded_text import load_causal, load_encoder
+
+        if GeneratesText in self.capabilities:
+            return load_causal(self, device)
+        return load_encoder(self, device)
+
+
+def open_folder(
+    folder: ModelFolder,
+    spec: ModelSpec,
+    *,
+    model: str,
+    backend: str,
+) -> TransformersHandle:
+    """Return a handle on a checked folder.
+
+    Parameters
+    ----------
+    folder : ModelFolder
+    spec : ModelSpec
+        The options are read from it.
+    model, backend : str
+        Names for the entrant.
+
+    Raises
+    ------
+    BadInput
+        If the architecture is neither a causal language model nor a text encoder, or an option
+        does not fit the model.
+    """
+    facts = read_facts(folder, model)
+    kind = CausalOptions if facts.is_causal else EncoderOptions
+    options = complete(spec.read_options(kind), facts, model)
+    return TransformersHandle(
+        entrant=entrant_of(options, folder, model=model, backend=backend),
+        capabilities=frozenset({GeneratesText, EmbedsText} if facts.is_causal else {EmbedsText}),
+        chosen_decoding=options.chosen() if isinstance(options, CausalOptions) else {},
+        folder=folder,
+        facts=facts,
+        options=options,
+    )
+
+
+def complete(options: EncoderOptions, facts: ModelFacts, model: str) -> EncoderOptions:
+    """Fill what the user left open from the model's own files."""
+    updates: dict[str, Any] = {"pooling": options.pooling or facts.pooling_or_fail(model)}
+    limit = facts.max_length
+    if options.max_length is None:
+        updates["max_length"] = limit
+    elif facts.positions is not None and options.max_length > facts.positions:
+        raise BadInput(
+            f"model {model}: max_length={options.max_length} is more than the {facts.positions} "
+            "positions that it has"
+        )
+    if isinstance(options, CausalOptions):
+        template = options.template or ("chat" if facts.has_chat_template else "plain")
+        if template == "chat" and not facts.has_chat_template:
+            raise BadInput(f"model {model}: has no chat template; use ?template=plain")
+        if template == "plain" and options.system is not None:
+            raise BadInput(f"model {model}: a system message needs ?template=chat")
+        updates["template"] = template
+    return options.model_copy(update=updates)
+
+
+def entrant_of(
+    options: EncoderOptions, folder: ModelFolder, *, model: str, backend: str
+) -> Entrant:
+    """Name the entrant: everything that can change an answer, and nothing else."""
+    settings: dict[str, str | int | float | bool | None] = {
+        "pooling": options.pooling,
+        "normalize": options.normalize,
+        "max_length": options.max_length,
+        "long": options.long,
+    }
+    template = None
+    if isinstance(options, CausalOptions):
+        settings["system"] = options.system
+        template = options.template
+    return Entrant(
+        model=model,
+        backend=backend,
+        revision=folder.revision,
+        template=template,
+        dtype=options.dtype,
+        settings=tuple(sorted(settings.items())),
+        remote_code=folder.remote_code,
+        post_training_of=options.post_training_of,
+    )
+
+
+def require_text_packages(model: str, *more: str) -> None:
+    """Check that the packages for text models are installed, without importing them.
+
+    Raises
+    ------
+    MissingPackage
+        Naming the absent ones and the command that installs them.
+    """
+    if absent := absent_packages(*more):
+        raise MissingPackage(f"model {model}: needs {', '.join(absent)}: {INSTALL_TEXT}")
+
+
+def absent_packages(*more: str) -> list[str]:
+    """Which of torch, transformers and ``more`` are not installed."""
+    return [name for name in ("torch", "transformers", *more) if find_spec(name) is None]
+
+
+class TransformersBackend:
+    """``transformers:./folder`` and ``transformers:org/name[@commit]``."""
+
+    def open(
+        self,
+        spec: ModelSpec,
+        *,
+        offline: bool,
+        home: Path,
+        trusted: frozenset[str] = frozenset(),
+    ) -> TransformersHandle:
+        """Check a model folder, fetching it first if it is on the hub.
+
+        Raises
+        ------
+        BadInput, Refused, MissingPackage
+            As `evalsuite.models.safe_loading.resolve` and `open_folder`.
+        """
+        folder = resolve(spec, offline=offline, trusted=trusted)
+        return open_folder(
+            folder, spec, model=f"{spec.backend}:{folder.label}", backend="transformers"
+        )
+
+    def describe(self) -> list[ModelListing]:
+        """Say how such models are named."""
+        is_installed = not absent_packages()
+        names = tuple(CAPABILITIES[c].name for c in (GeneratesText, EmbedsText))
+        return [
+            ModelListing(
+                name="transformers:./folder or transformers:org/name@commit",
+                capabilities=names,
+                summary="any causal language model or text encoder with safetensors weights",
+                installed=is_installed,
+                install=None if is_installed else INSTALL_TEXT,
+            )
+        ]
+
+
+backend = TransformersBackend()
