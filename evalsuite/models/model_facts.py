@@ -1,5 +1,6 @@
 """What a transformers model folder says about itself, read from its JSON files alone."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -17,11 +18,8 @@ _ENCODERS = {
     "distilbert",
     "electra",
     "eurobert",
-    "gte",
     "modernbert",
     "mpnet",
-    "new",
-    "nomic_bert",
     "roberta",
     "xlm-roberta",
     "xlm-roberta-xl",
@@ -147,7 +145,7 @@ def _refuse_extra_layers(folder: ModelFolder, model: str) -> None:
     path = folder.path / "modules.json"
     if not path.is_file():
         return
-    types = read_module_types(folder, model)
+    types = _module_types(folder, model)
     if extra := sorted(types - _PLAIN_MODULES):
         raise BadInput(
             f"model {model}: its modules.json has {', '.join(extra)} behind the encoder, which is "
@@ -155,10 +153,8 @@ def _refuse_extra_layers(folder: ModelFolder, model: str) -> None:
         )
 
 
-def read_module_types(folder: ModelFolder, model: str) -> set[str]:
+def _module_types(folder: ModelFolder, model: str) -> set[str]:
     """Class names in a sentence-transformers folder's modules.json."""
-    import json
-
     try:
         modules = json.loads((folder.path / "modules.json").read_text(encoding="utf-8"))
         return {str(module["type"]).rpartition(".")[2] for module in modules}

@@ -111,7 +111,7 @@ def test_an_option_given_twice_is_refused_unless_it_collects():
 
 def test_an_unknown_option_suggests_the_nearest():
     with pytest.raises(
-        UnknownName, match="no option 'temprature'. Did you mean 'temperature'"
+        UnknownName, match=r"no option 'temprature'\. Did you mean 'temperature'"
     ) as e:
         ModelSpec.parse("fake:text?temprature=1").read_options(Options)
     assert "fake:text" in str(e.value)
