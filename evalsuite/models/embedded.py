@@ -1,17 +1,16 @@
 """Small models whose weights come inside Python packages: no hub, no network."""
 
-import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
-from evalsuite.errors import MissingPackage, Refused, UnknownName
+from evalsuite.errors import BadInput, MissingPackage, Refused, UnknownName
 from evalsuite.models.capabilities import CAPABILITIES, EmbedsText, GeneratesText, LoadedModel
 from evalsuite.models.gguf_conversion import dense_folder
 from evalsuite.models.listing import ModelListing
 from evalsuite.models.model_facts import ModelFacts, read_facts
-from evalsuite.models.safe_loading import INSTALL_TEXT, ModelFolder, file_sha256
+from evalsuite.models.safe_loading import INSTALL_TEXT, ModelFolder, file_sha256, read_json
 from evalsuite.models.spec import ModelSpec, unknown
 from evalsuite.models.transformers import (
     CausalOptions,
@@ -125,14 +124,119 @@ _SMOLLM2_FACTS = ModelFacts(
 
 
 @dataclass(frozen=True, eq=False)
-class EmbeddedHandle:
+class EmbeddedHandle(TransformersHandle):
     """An embedded model whose package is there; its files are checked when it is loaded."""
 
-    inner: TransformersHandle
     source: EmbeddedModel
     home: Path
 
-    @property
-    def entrant(self):  # type: ignore[no-untyped-def]
-        """See `TransformersHandle`."""
-        return self.inner.entrant
+    def load(self, device: str) -> LoadedModel:
+        """Check the pinned files, unpack them once if need be, and load.
+
+        Raises
+        ------
+        MissingPackage
+            If torch, transformers or gguf is not installed.
+        Refused
+            If a file is not the one that was pinned.
+        """
+        name = self.entrant.model
+        require_text_packages(name, *self.source.needs)
+        weights = self.source.check(name) / self.source.weights
+        path = weights.parent
+        if weights.suffix == ".gguf":
+            pin = self.source.pins[self.source.weights]
+            path = dense_folder(weights, pin, name=self.folder.label, home=self.home)
+        ready = TransformersHandle(
+            entrant=self.entrant,
+            capabilities=self.capabilities,
+            chosen_decoding=self.chosen_decoding,
+            folder=self.folder.model_copy(update={"path": path}),
+            facts=self.facts,
+            options=self.options,
+        )
+        return ready.load(device)
+
+
+class EmbeddedBackend:
+    """``embedded:smollm2-135m`` and ``embedded:minilm-l6``."""
+
+    def open(
+        self,
+        spec: ModelSpec,
+        *,
+        offline: bool,
+        home: Path,
+        trusted: frozenset[str] = frozenset(),
+    ) -> EmbeddedHandle:
+        """Find an embedded model.
+
+        Raises
+        ------
+        UnknownName
+            If there is none of that name; the message suggests the nearest.
+        BadInput
+            If a revision is given or an option does not fit.
+        MissingPackage
+            If the package that carries it is not installed.
+        """
+        source = MODELS.get(spec.name)
+        if source is None:
+            raise UnknownName(unknown("embedded model", spec.name, list(MODELS)))
+        if spec.revision is not None:
+            raise BadInput(f"model {spec}: embedded models have one revision; leave out the @")
+        folder = _folder(source, spec)
+        facts = _facts(source, folder, str(spec))
+        kind = CausalOptions if facts.is_causal else EncoderOptions
+        options = complete(spec.read_options(kind), facts, str(spec))
+        return EmbeddedHandle(
+            entrant=entrant_of(options, folder, spec, model=str(spec), backend="embedded"),
+            capabilities=frozenset(source.capabilities),
+            chosen_decoding=options.chosen() if isinstance(options, CausalOptions) else {},
+            folder=folder,
+            facts=facts,
+            options=options,
+            source=source,
+            home=home,
+        )
+
+    def describe(self) -> list[ModelListing]:
+        """List the embedded models, and the commands that supply what is not installed."""
+        return [_listing(name, source) for name, source in MODELS.items()]
+
+
+def _folder(source: EmbeddedModel, spec: ModelSpec) -> ModelFolder:
+    package = source.folder()
+    if package is None:
+        raise MissingPackage(f"model {spec}: needs {source.distribution}: {source.install}")
+    path = (package / source.weights).parent
+    config = read_json(path / "config.json", str(spec)) or {}
+    return ModelFolder(
+        path=path, label=spec.name, revision=source.revision, remote_code=False, config=config
+    )
+
+
+def _facts(source: EmbeddedModel, folder: ModelFolder, model: str) -> ModelFacts:
+    return _SMOLLM2_FACTS if source.weights.endswith(".gguf") else read_facts(folder, model)
+
+
+def _listing(name: str, source: EmbeddedModel) -> ModelListing:
+    lacks_package = source.folder() is None
+    commands = [INSTALL_TEXT] if absent_packages(*source.needs) else []
+    commands += [source.install] if lacks_package else []
+    return ModelListing(
+        name=f"embedded:{name}",
+        capabilities=tuple(CAPABILITIES[c].name for c in source.capabilities),
+        summary=source.summary,
+        installed=not commands,
+        install=" && ".join(commands) or None,
+    )
+
+
+def _requirement(distribution: str) -> str:
+    """The pinned line of a distribution in the suite's own list."""
+    lines = files("evalsuite").joinpath("embedded/requirements.txt").read_text(encoding="utf-8")
+    return next(line for line in lines.splitlines() if line.startswith(distribution + "=="))
+
+
+backend = EmbeddedBackend()

@@ -6,37 +6,31 @@ alone; colder sampling gives less varied texts, and texts that share words have 
 
 import hashlib
 import os
-import struct
 import time
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from evalsuite.errors import BadInput, OutOfMemory, UnknownName
 from evalsuite.models.capabilities import CAPABILITIES, LoadedModel, ReadImage
 from evalsuite.models.decoding_options import DecodingOptions
+from evalsuite.models.fake_answers import (
+    asked_labels,
+    draw_png,
+    find_boxes,
+    image_vector,
+    score_labels,
+    shown_images,
+    text_vector,
+    write_text,
+)
 from evalsuite.models.listing import ModelListing
 from evalsuite.models.spec import ModelSpec, unknown
-from evalsuite.requests import (
-    Box,
-    Decoding,
-    Entrant,
-    Finish,
-    ImagePart,
-    LabelsPart,
-    Request,
-    Response,
-    Sampling,
-    Status,
-    uniforms,
-)
+from evalsuite.requests import Decoding, Entrant, Request, Response, Status, uniforms
 
 Answer = Callable[[Request], Response]
 Mishap = Literal["fail", "refuse", "filter", "empty", "nan"]
@@ -46,9 +40,6 @@ _STATUSES: dict[Mishap | None, Status] = {
     "refuse": "refused",
     "filter": "filtered",
 }
-_SYLLABLES = "badefigolumanepirosutavewizokaleminoruse"
-_END_RANK = 5  # the end of a text stands among the likelier words, so that heat changes its length
-_IMAGE_PX, _GRID = 16, 4
 
 _BY_NAME = {c.name: protocol for protocol, c in CAPABILITIES.items()}
 _NAMES = {
@@ -190,44 +181,46 @@ class FakeModel:
 
     def generate_text(self, requests: Sequence[Request]) -> list[Response]:
         """Words of a made-up language, the likeliest of which depend on the prompt."""
-        return self._batch(requests, self._text)
+        return self._batch(requests, lambda r: write_text(r, self.options.words))
 
     def generate_images(self, requests: Sequence[Request]) -> list[Response]:
         """Small chequered PNG images."""
-        return self._batch(requests, lambda r: Response(r.key, "ok", image=_png(r.key)))
+        return self._batch(requests, lambda r: Response(r.key, "ok", image=draw_png(r.key)))
 
     def embed_text(self, requests: Sequence[Request]) -> list[Response]:
         """Unit vectors: the direction of the sum of one random vector a word."""
         dim = self.options.dim
         return self._batch(
-            requests, lambda r: Response(r.key, "ok", vector=_bag_of_words(r.prompt.text, dim))
+            requests, lambda r: Response(r.key, "ok", vector=text_vector(r.prompt.text, dim))
         )
 
     def embed_images(self, requests: Sequence[Request], read: ReadImage) -> list[Response]:
         """Random unit vectors, equal for equal images."""
 
         def answer(request: Request) -> Response:
-            images = b"".join(_images(request, read))
-            vector = _unit(_direction(hashlib.sha256(images).digest(), self.options.dim))
+            vector = image_vector(shown_images(request, read), self.options.dim)
             return Response(request.key, "ok", vector=vector)
 
         return self._batch(requests, answer)
 
     def classify_text(self, requests: Sequence[Request]) -> list[Response]:
         """Scores of the request's labels, summing to one."""
-        return self._batch(requests, _scores)
+        return self._batch(requests, score_labels)
 
     def classify_images(self, requests: Sequence[Request], read: ReadImage) -> list[Response]:
         """Scores of the request's labels, summing to one."""
-        return self._batch(requests, _scores)
+        return self._batch(requests, score_labels)
 
     def detect_objects(self, requests: Sequence[Request], read: ReadImage) -> list[Response]:
         """Find each label once, or not at all, somewhere in the image."""
-        return self._batch(requests, lambda r: _boxes(r, *_images(r, read)))
+        return self._batch(requests, lambda r: find_boxes(r, shown_images(r, read)))
 
     def answer_questions(self, requests: Sequence[Request], read: ReadImage) -> list[Response]:
         """Scores of the request's answers; a text where it gives none."""
-        return self._batch(requests, lambda r: _scores(r) if _labels(r) else self._text(r))
+        words = self.options.words
+        return self._batch(
+            requests, lambda r: score_labels(r) if asked_labels(r) else write_text(r, words)
+        )
 
     def _batch(self, requests: Sequence[Request], answer: Answer) -> list[Response]:
         limit = self.options.oom
@@ -260,33 +253,6 @@ class FakeModel:
             return replace(response, vector=np.full_like(response.vector, np.nan))
         return response
 
-    def _text(self, request: Request) -> Response:
-        sampling = request.sampling or Sampling()
-        shift = int(request.prompt.digest[:8], 16)
-        cumulative = _word_probabilities(sampling, self.options.words).cumsum()
-        draws = uniforms(request.key, sampling.max_new_tokens) * cumulative[-1]
-        ranks = np.searchsorted(cumulative, draws, side="right")
-        end = min(_END_RANK, self.options.words)
-        if ranks[0] == end:
-            ranks[0] = 0  # empty texts come by the option ``empty`` only
-        ends = np.flatnonzero(ranks == end)
-        ranks = ranks[: ends[0]] if ends.size else ranks
-        finish: Finish = "stop" if ends.size else "length"
-        numbers = (ranks - (ranks > end) + shift) % self.options.words
-        text = " ".join(map(_word, numbers.tolist()))
-        cut = min((text.find(stop) for stop in sampling.stop if stop in text), default=None)
-        n_new = ranks.size + (finish == "stop")
-        if cut is not None:
-            text, finish, n_new = text[:cut], "stop", len(text[: cut + 1].split())
-        return Response(
-            request.key,
-            "ok",
-            text=text,
-            finish=finish,
-            n_prompt_tokens=len(request.prompt.text.split()),
-            n_new_tokens=int(n_new),
-        )
-
 
 def _mishap(key: bytes, options: FakeOptions) -> Mishap | None:
     """What goes wrong with a request, by a uniform of its own."""
@@ -305,91 +271,3 @@ def _append_line(path: Path, line: str) -> None:
         os.write(file, line.encode() + b"\n")
     finally:
         os.close(file)
-
-
-@lru_cache(maxsize=64)
-def _word_probabilities(sampling: Sampling, words: int) -> NDArray[np.float64]:
-    """Zipf's law over the ranks, sharpened and cut as the decoding says."""
-    ranks = np.arange(1, words + 2)  # one more than words: the end
-    if sampling.temperature == 0.0:
-        return np.asarray(ranks == 1, dtype=np.float64)
-    p = np.exp(-np.log(ranks) / sampling.temperature)
-    p /= p.sum()
-    keep = p >= sampling.min_p * p[0]
-    keep &= (p.cumsum() - p) < sampling.top_p
-    if sampling.top_k:
-        keep &= ranks <= sampling.top_k
-    return np.where(keep, p, 0.0)
-
-
-def _word(number: int) -> str:
-    digits = [number % 20, number // 20 % 20, number // 400]
-    return "".join(
-        _SYLLABLES[2 * digit : 2 * digit + 2] for digit in digits[: 2 if number < 400 else 3]
-    )
-
-
-def _direction(seed: bytes, dim: int) -> NDArray[np.float64]:
-    return np.asarray(uniforms(seed, dim) - 0.5)
-
-
-@lru_cache(maxsize=16384)
-def _word_direction(word: str, dim: int) -> NDArray[np.float64]:
-    return _direction(hashlib.sha256(word.encode()).digest(), dim)
-
-
-def _bag_of_words(text: str, dim: int) -> NDArray[np.float32]:
-    vectors = [_word_direction(word, dim) for word in text.lower().split()]
-    return _unit(np.sum(vectors, axis=0) if vectors else np.zeros(dim))
-
-
-def _unit(vector: NDArray[np.float64]) -> NDArray[np.float32]:
-    norm = float(np.linalg.norm(vector))
-    return (vector / (norm or 1.0)).astype(np.float32)
-
-
-def _labels(request: Request) -> tuple[str, ...]:
-    parts = (part for part in request.prompt.parts if isinstance(part, LabelsPart))
-    return next((part.labels for part in parts), ())
-
-
-def _images(request: Request, read: ReadImage) -> list[bytes]:
-    return [read(part) for part in request.prompt.parts if isinstance(part, ImagePart)]
-
-
-def _scores(request: Request) -> Response:
-    labels = _labels(request)
-    if not labels:
-        return Response(request.key, "error", message="the request names no labels to score")
-    # Exponential draws, scaled to sum to one: uniform over all ways to share out 1.
-    draws = -np.log1p(-uniforms(request.key, len(labels)))
-    scores = draws / draws.sum()
-    return Response(request.key, "ok", scores=tuple(scores.tolist()))
-
-
-def _boxes(request: Request, *images: bytes) -> Response:
-    if not images:
-        return Response(request.key, "error", message="the request shows no image")
-    width, height = struct.unpack(">II", images[0][16:24])
-    labels = _labels(request)
-    boxes = []
-    for label, u in zip(labels, uniforms(request.key, 6 * len(labels)).reshape(-1, 6), strict=True):
-        x, y = np.sort(u[2:4]) * width, np.sort(u[4:6]) * height
-        if u[0] < 0.5:
-            corners = (float(x[0]), float(y[0]), float(x[1]), float(y[1]))
-            boxes.append(Box(label, float(u[1]), *corners))
-    return Response(request.key, "ok", boxes=tuple(boxes))
-
-
-def _png(key: bytes) -> bytes:
-    """A grid of random colours as an 8-bit RGB file, written by hand to need no imaging package."""
-    colours = (uniforms(key, _GRID * _GRID * 3) * 256).astype(np.uint8).reshape(_GRID, _GRID, 3)
-    cell = _IMAGE_PX // _GRID
-    pixels = colours.repeat(cell, axis=0).repeat(cell, axis=1)
-    rows = b"".join(b"\0" + row.tobytes() for row in pixels)  # 0: no filter
-    header = struct.pack(">IIBBBBB", _IMAGE_PX, _IMAGE_PX, 8, 2, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(body)) + tag + body + struct.pack(">I", zlib.crc32(tag + body))
-        for tag, body in chunks
-    )

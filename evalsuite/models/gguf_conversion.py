@@ -103,10 +103,10 @@ def _write_manifest(folder: Path, source_sha256: str) -> None:
 def _move_into_place(made: Path, target: Path, aside: Path, source_sha256: str) -> None:
     """Rename the new folder to its place, unless another process was there first."""
     try:
-        os.replace(made, target)
+        made.replace(target)
     except OSError:
         # A folder that is not empty cannot be replaced.
         if is_whole(target, source_sha256):
             return
-        os.replace(target, aside)
+        target.replace(aside)
         _move_into_place(made, target, aside.with_name(aside.name + "-again"), source_sha256)

@@ -43,9 +43,7 @@ class EncoderModel:
 class CausalModel(EncoderModel):
     """Generates texts, and embeds them by its last hidden states."""
 
-    def __init__(
-        self, generator: TextGenerator, embedder: TextEmbedder, pack_budget: int
-    ) -> None:
+    def __init__(self, generator: TextGenerator, embedder: TextEmbedder, pack_budget: int) -> None:
         super().__init__(embedder, pack_budget)
         self._generator = generator
 
@@ -125,8 +123,8 @@ def _load(kind: Any, handle: "TransformersHandle", device: str) -> Any:
     if absent or report["mismatched_keys"]:
         what = absent or sorted(str(key) for key in report["mismatched_keys"])
         raise BadInput(
-            f"model {name}: its weights do not fit its architecture: {len(what)} tensors are absent "
-            f"or of another shape, {what[0]} first"
+            f"model {name}: its weights do not fit its architecture: {len(what)} tensors are "
+            f"absent or of another shape, {what[0]} first"
         )
     return model.eval()
 
@@ -143,5 +141,7 @@ def _load_tokenizer(handle: "TransformersHandle") -> Any:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise BadInput(f"model {name}: its tokenizer cannot be loaded: {lines[0]}") from error
     if not tokenizer.is_fast:
-        raise BadInput(f"model {name}: has no tokenizer.json, and slow tokenizers are not supported")
+        raise BadInput(
+            f"model {name}: has no tokenizer.json, and slow tokenizers are not supported"
+        )
     return tokenizer

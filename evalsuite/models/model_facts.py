@@ -118,7 +118,7 @@ def _positions(config: dict[str, Any]) -> int | None:
 
 def _limit(value: object) -> int | None:
     is_limit = isinstance(value, int | float) and 0 < value < _NO_LIMIT
-    return int(value) if is_limit else None  # type: ignore[call-overload,no-any-return]
+    return int(value) if is_limit else None  # type: ignore[call-overload]
 
 
 def _least(values: Iterable[object]) -> int:

@@ -100,10 +100,7 @@ def _local(spec: ModelSpec) -> ModelFolder:
             f"model {spec}: {keys} asks to run foreign code, which is only possible for a hub "
             "model that is trusted at a pinned commit"
         )
-    files = {
-        name: file_sha256(path / name)
-        for name in _relevant_files(path)
-    }
+    files = {name: file_sha256(path / name) for name in _relevant_files(path)}
     return ModelFolder(
         path=path,
         label=path.name,

@@ -2,9 +2,9 @@
 
 A token depends on the row's own random stream and on the model's logits, and on nothing else. It is
 drawn by inverse CDF in float64, one bit of the token id after the other, with one uniform per
-(sample, step, bit): the first uniform says in which half of the vocabulary the token lies, the next
-in which half of that half, and so on. So another batch size, order or worker gives the same texts,
-up to rounding of the logits.
+(sample, step, bit): the first uniform says whether the id is even or odd, the next gives the second
+lowest bit, and so on. So another batch size, order or worker gives the same texts, up to rounding
+of the logits.
 
 Why bit by bit: other batch shapes round logits differently, by a relative e of about 1e-5 in the
 probabilities. One inverse CDF over the whole vocabulary has tens of thousands of boundaries that
@@ -29,10 +29,12 @@ from evalsuite.requests import Decoding, Finish, Sampling, uniforms
 HasStop = Callable[[Sequence[int], tuple[str, ...]], bool]
 """Whether the text of some tokens contains one of the stop strings."""
 
-# float64 copies of the logits of this many rows stand in memory at once.
-_ROWS_AT_ONCE = 64
+# Rows whose float64 weights stand in memory at once; more of them leave the CPU caches.
+_ROWS_AT_ONCE = 16
 # A smaller batch is worth copying the cache once this share of its rows has ended.
 _ENDED_SHARE = 0.25
+# Tokens among which a nucleus is sought before the whole vocabulary is sorted.
+_NUCLEUS = 1024
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,6 @@ class Drawn:
     problem: str | None = None
 
 
-@torch.inference_mode()
 def generate(
     model: Any, rows: Sequence[SampleRow], *, end_ids: frozenset[int], has_stop: HasStop
 ) -> list[Drawn]:
@@ -99,18 +100,19 @@ def generate(
     if not rows:
         return []
     progress = [_Progress(row) for row in rows]
-    batch = _Batch(model, progress)
-    n_bits = n_token_bits(batch.logits.shape[-1])
-    while True:
-        chances = np.stack([p.chances(n_bits) for p in batch.live])
-        tokens = draw(batch.logits, [p.row.sampling for p in batch.live], chances)
-        for p, token in zip(batch.live, tokens, strict=True):
-            if not p.ended:
-                p.take(token, end_ids, has_stop)
-        if all(p.ended for p in batch.live):
-            return [p.result() for p in progress]
-        batch.drop_ended()
-        batch.step()
+    with torch.inference_mode():
+        batch = _Batch(model, progress)
+        n_bits = n_token_bits(batch.logits.shape[-1])
+        while True:
+            chances = np.stack([p.chances(n_bits) for p in batch.live])
+            tokens = draw(batch.logits, [p.row.sampling for p in batch.live], chances)
+            for p, token in zip(batch.live, tokens, strict=True):
+                if not p.ended:
+                    p.take(token, end_ids, has_stop)
+            if all(p.ended for p in batch.live):
+                return [p.result() for p in progress]
+            batch.drop_ended()
+            batch.step()
 
 
 def n_token_bits(vocabulary: int) -> int:
@@ -153,9 +155,7 @@ def draw(
     return tokens
 
 
-def _draw_alike(
-    logits: Any, decoding: Decoding, chances: NDArray[np.float64]
-) -> list[int | None]:
+def _draw_alike(logits: Any, decoding: Decoding, chances: NDArray[np.float64]) -> list[int | None]:
     is_finite = logits.amax(dim=-1).isfinite()
     if decoding.temperature == 0.0:
         chosen = logits.argmax(dim=-1)
@@ -189,38 +189,45 @@ def weights(logits: Any, decoding: Decoding) -> Any:
         least = weight.topk(decoding.top_k, dim=-1).values[:, -1:]
         weight.masked_fill_(weight < least, 0.0)
     if decoding.top_p < 1.0:
-        _keep_nucleus(weight, decoding.top_p)
+        weight.masked_fill_(weight < _least_in_nucleus(weight, decoding.top_p), 0.0)
     if decoding.min_p > 0.0:
         weight.masked_fill_(weight < decoding.min_p, 0.0)
     return weight
 
 
-def _keep_nucleus(weight: Any, top_p: float) -> None:
-    """Zero the least likely tokens whose mass together is at most 1 - top_p, in place."""
-    ascending, order = weight.sort(dim=-1, stable=True)
-    mass = ascending.cumsum(dim=-1)
-    is_cut = mass <= (1.0 - top_p) * mass[:, -1:]
-    is_cut[:, -1] = False  # the likeliest always stays
-    weight.masked_fill_(torch.zeros_like(is_cut).scatter_(-1, order, is_cut), 0.0)
+def _least_in_nucleus(weight: Any, top_p: float, n_top: int = _NUCLEUS) -> Any:
+    """Weight of the last token that is needed to reach the mass ``top_p``, for each row.
+
+    Tokens that tie with it stay too.
+    """
+    needed = top_p * weight.sum(dim=-1, keepdim=True)
+    top = weight.topk(min(n_top, weight.shape[-1]), dim=-1).values
+    mass = top.cumsum(dim=-1)
+    n_kept = (mass - top < needed).sum(dim=-1, keepdim=True).clamp_(min=1)
+    least = top.gather(-1, n_kept - 1)
+    is_wider = (mass[:, -1:] < needed)[:, 0]
+    if top.shape[-1] < weight.shape[-1] and bool(is_wider.any()):
+        least[is_wider] = _least_in_nucleus(weight[is_wider], top_p, weight.shape[-1])
+    return least
 
 
 def _bitwise_inverse_cdf(weight: Any, chances: Any) -> Any:
     n, vocabulary = weight.shape
     n_bits = chances.shape[-1]
     mass = torch.nn.functional.pad(weight, (0, (1 << n_bits) - vocabulary))
-    levels = []  # mass of each pair of siblings, from single tokens to the halves of the vocabulary
+    levels = []  # level k: mass of all tokens that share their lowest n_bits - k bits
     for _ in range(n_bits):
-        pairs = mass.view(n, -1, 2)
-        levels.append(pairs)
-        mass = pairs.sum(dim=-1)
+        levels.append(mass)
+        lower, upper = mass.chunk(2, dim=-1)
+        mass = lower + upper
     row = torch.arange(n, device=weight.device)
-    node = torch.zeros(n, dtype=torch.long, device=weight.device)
-    for bit, pairs in enumerate(reversed(levels)):
-        lower, upper = pairs[row, node].unbind(dim=-1)
-        goes_up = chances[:, bit] * (lower + upper) >= lower
+    token = torch.zeros(n, dtype=torch.long, device=weight.device)
+    for bit, level in enumerate(reversed(levels)):
+        lower, upper = level[row, token], level[row, token + (1 << bit)]
         # A branch of no mass is never taken, whatever the rounding of the product.
-        node = 2 * node + (goes_up & (upper > 0)).long()
-    return node.clamp_(max=vocabulary - 1)  # where the logits are no numbers
+        is_set = (chances[:, bit] * (lower + upper) >= lower) & (upper > 0)
+        token += is_set.long() << bit
+    return token
 
 
 @dataclass(eq=False)

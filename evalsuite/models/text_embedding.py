@@ -72,7 +72,7 @@ class TextEmbedder:
         """
         windows, lengths = self._windows([request.prompt.text for request in requests])
         flat = [window for own in windows for window in own]
-        with memory_watched():
+        with memory_watched(), torch.inference_mode():
             pooled = self._pool(flat)
         responses = []
         start = 0
@@ -122,7 +122,6 @@ class TextEmbedder:
             start += n_rows
         return np.stack(pooled)
 
-    @torch.inference_mode()
     def _forward(self, windows: Sequence[list[int]]) -> NDArray[np.float32]:
         width = max(len(window) for window in windows)
         ids = torch.full((len(windows), width), self._pad_id)
@@ -145,7 +144,7 @@ class TextEmbedder:
         self, pooled: NDArray[np.float32], windows: Sequence[list[int]]
     ) -> NDArray[np.float32]:
         weights = np.array([len(window) for window in windows], dtype=np.float64)
-        vector = (weights[:, None] * pooled).sum(axis=0) / weights.sum()
+        vector: NDArray[np.float64] = (weights[:, None] * pooled).sum(axis=0) / weights.sum()
         if self._settings.normalize:
             vector = vector / max(float(np.linalg.norm(vector)), 1e-12)
-        return vector.astype(np.float32)
+        return vector.astype(np.float32, copy=False)

@@ -114,7 +114,7 @@ def open_folder(
     kind = CausalOptions if facts.is_causal else EncoderOptions
     options = complete(spec.read_options(kind), facts, model)
     return TransformersHandle(
-        entrant=entrant_of(options, folder, model=model, backend=backend),
+        entrant=entrant_of(options, folder, spec, model=model, backend=backend),
         capabilities=frozenset({GeneratesText, EmbedsText} if facts.is_causal else {EmbedsText}),
         chosen_decoding=options.chosen() if isinstance(options, CausalOptions) else {},
         folder=folder,
@@ -145,7 +145,7 @@ def complete(options: EncoderOptions, facts: ModelFacts, model: str) -> EncoderO
 
 
 def entrant_of(
-    options: EncoderOptions, folder: ModelFolder, *, model: str, backend: str
+    options: EncoderOptions, folder: ModelFolder, spec: ModelSpec, *, model: str, backend: str
 ) -> Entrant:
     """Name the entrant: everything that can change an answer, and nothing else."""
     settings: dict[str, str | int | float | bool | None] = {
@@ -156,7 +156,10 @@ def entrant_of(
     }
     template = None
     if isinstance(options, CausalOptions):
-        settings["system"] = options.system
+        # How such a model would embed does not change what it writes: only what the user set.
+        settings = {name: value for name, value in settings.items() if name in dict(spec.options)}
+        if options.system is not None:
+            settings["system"] = options.system
         template = options.template
     return Entrant(
         model=model,

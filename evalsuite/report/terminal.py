@@ -66,7 +66,7 @@ def table(*columns: str, title: str | None = None) -> Table:
     """A plain table; a column whose name starts with ``>`` is right-aligned."""
     made = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        made.add_column(column.lstrip(">"), justify="right" if column[0] == ">" else "left")
+        made.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left")
     return made
 
 
@@ -99,10 +99,22 @@ def _print_estimates(record: Record, *, slices: bool) -> None:
         cells = [star + estimate.measure, *([estimate.slice] if slices else [])]
         shown.add_row(*map(Text, [*cells, interval(estimate), estimate.estimate.method]))
     out.print(shown)
+    _print_notes(record, every=slices)
+
+
+def _print_notes(record: Record, *, every: bool) -> None:
+    """Print the warnings of the headline, or those of every measure; count what is left out."""
+    out, n_left_out = console(), 0
     for estimate in record.estimates:
-        if estimate.slice == ALL:
-            for warning in estimate.estimate.warnings:
-                out.print(Text(f"note on {estimate.measure}: {warning}"), soft_wrap=True)
+        if estimate.slice != ALL:
+            continue
+        if not every and estimate.measure != record.headline.measure:
+            n_left_out += len(estimate.estimate.warnings)
+            continue
+        for warning in estimate.estimate.warnings:
+            out.print(Text(f"note on {estimate.measure}: {warning}"), soft_wrap=True)
+    if n_left_out:
+        out.print(f"{n_left_out} notes on other measures: evalsuite show RECORD --slices")
 
 
 def print_record(path: Path, *, slices: bool, n_outputs: int) -> None:
@@ -236,7 +248,7 @@ def print_models(listing: Sequence["Listed[Backend]"], *, as_json: bool) -> None
     """Print the models of every backend; for those that lack a package, how to get it."""
     models = [
         model.model_dump(mode="json")
-        for listed in listing
+        for listed in sorted(listing, key=lambda listed: listed.name == "fake")  # fakes last
         if listed.value is not None
         for model in listed.value.describe()
     ]

@@ -5,14 +5,15 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evalsuite.stats.estimate import Estimate
-from evalsuite.stats.intervals import (
+from evalsuite.stats.clusters import (
     MIN_CLUSTERS,
+    check_level,
     few_clusters,
     is_constant,
     t_quantile,
     too_few_clusters,
 )
+from evalsuite.stats.estimate import Estimate
 
 
 def jackknife_interval(
@@ -65,8 +66,7 @@ def jackknife_interval(
         )
     if math.isinf(estimate) or np.isinf(values).any():
         raise ValueError("jackknife_interval: a value is infinite")
-    if not 0.0 < level < 1.0:
-        raise ValueError(f"jackknife_interval: level must lie in (0, 1), got {level}")
+    check_level(level, "jackknife_interval")
     n_clusters = values.size
     se = half = None
     warnings: tuple[str, ...]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.spine.runs import JUDGE, evalsuite, task
+from tests.spine.runs import evalsuite, task
 
 GOOD = '{"id": "a", "prompt": "Name a river."}\n'
 
@@ -32,7 +32,7 @@ def complaint(*arguments: str, cwd: Path, code: int = 2, **env: str) -> str:
         (("run", "rlhf_diversity", "--model", "smollm2"), "expected backend:name"),
         (("run", "rlhf_diversity", "--model", "fakr:text"), "Did you mean 'fake'?"),
         (("run", "rlhf_diversity", "--model", "fake:txt"), "Did you mean 'text'"),
-        (("run", "rlhf_diversity", "--model", "embedded:smollm2-135"), "embedded:smollm2-135m"),
+        (("run", "rlhf_diversity", "--model", "embedded:smollm2-135"), "Did you mean 'smollm2-135m'?"),
         (task("fake:text?temprature=1"), "Did you mean 'temperature'?"),
         (task("fake:text?temperature=-1"), "temperature"),
         (task("fake:text?temperature=nan"), "temperature"),
@@ -177,28 +177,3 @@ def test_secrets_and_the_home_folder_reach_no_file_and_no_message(
     texts = [found.stdout, found.stderr, *(file.read_bytes().decode("latin-1") for file in files)]
     for secret in (canary, "Zq9-secret-value-77", str(tmp_path)):
         assert not any(secret in text for text in texts), secret
-
-
-@pytest.mark.parametrize("command", ["", "run", "tasks", "models", "show", "verify", "doctor"])
-def test_every_command_has_help(tmp_path: Path, command: str) -> None:
-    found = evalsuite(*command.split(), "--help", cwd=tmp_path)
-    assert found.returncode == 0
-    assert "Usage" in found.stdout
-
-
-def test_json_is_json_and_nothing_else_on_standard_output(tmp_path: Path) -> None:
-    for arguments in (("tasks", "--json"), ("models", "--json"), ("doctor", "--json"),
-                      ("show", "rlhf_diversity", "--json"),
-                      task("fake:text", "--limit", "12", "--samples", "2", "--json"),
-                      ("leaderboard", "show", "rlhf_diversity", "--json")):  # fmt: skip
-        found = evalsuite(*arguments, cwd=tmp_path)
-        assert found.returncode == 0, found.stderr
-        assert json.loads(found.stdout)
-
-
-def test_a_command_writes_its_results_below_out(tmp_path: Path) -> None:
-    found = evalsuite("run", "rlhf_diversity", "--model", "fake:text", *JUDGE, "--limit", "12",
-                      "--samples", "2", "--out", "there", cwd=tmp_path)  # fmt: skip
-    assert found.returncode == 0, found.stderr
-    assert (tmp_path / "there" / "leaderboards" / "rlhf_diversity.csv").is_file()
-    assert list((tmp_path / "there" / "results").rglob("record.json"))

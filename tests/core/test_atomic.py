@@ -51,10 +51,10 @@ def test_a_text_that_is_no_unicode_leaves_the_old_file(tmp_path):
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_a_full_disk_is_told_with_what_to_do(tmp_path, code):
-    with pytest.raises(BadInput, match=r"no space left for text: .* free space"):
-        with replacing(tmp_path / "text") as temporary:
-            temporary.write_text("half")
-            raise OSError(code, os.strerror(code))
+    full = pytest.raises(BadInput, match=r"no space left for text: .* free space")
+    with full, replacing(tmp_path / "text") as temporary:
+        temporary.write_text("half")
+        raise OSError(code, os.strerror(code))
     assert names(tmp_path) == []
 
 

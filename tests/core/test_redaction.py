@@ -1,11 +1,9 @@
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from evalsuite.redaction import HIDDEN, redact
+from evalsuite.settings import settings
 
 CANARY = "c4n4ry-0f-4-s3cr3t"
 
@@ -97,21 +95,11 @@ def test_a_home_of_one_slash_does_not_eat_every_slash(monkeypatch, home):
     assert redact("/data/x") == "/data/x"
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become a user without a home")
-def test_a_user_without_a_home_still_gets_messages_and_settings():
-    code = (
-        "import os; os.setuid(54321)\n"
-        "from evalsuite.redaction import redact\n"
-        "from evalsuite.settings import settings\n"
-        "print(redact('/data/x'), settings().home)\n"
-    )
-    env = {k: v for k, v in os.environ.items() if k not in {"HOME", "XDG_CACHE_HOME"}}
-    run = subprocess.run(
-        [sys.executable, "-c", code],
-        env=env | {"EVALSUITE_HOME": "/data/store", "PYTHONPATH": os.pathsep.join(sys.path)},
-        cwd=Path("/"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.stdout.split() == ["/data/x", "/data/store"], run.stderr
+def test_a_user_without_a_home_still_gets_messages_and_settings(monkeypatch):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    monkeypatch.setenv("EVALSUITE_HOME", "/data/store")
+    assert redact("/data/x: missing") == "/data/x: missing"
+    assert settings().home == Path("/data/store")

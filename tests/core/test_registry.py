@@ -107,7 +107,7 @@ def test_one_entry_that_is_listed_twice_is_no_conflict(install, registry):
 def test_an_unknown_name_suggests_the_nearest(install, registry):
     install("good-things", "good_things", GOOD, ("diversity", "thing"))
     with pytest.raises(
-        UnknownName, match="no thing 'divresity'. Did you mean 'diversity'"
+        UnknownName, match=r"no thing 'divresity'\. Did you mean 'diversity'"
     ) as caught:
         registry["divresity"]
     assert caught.value.exit_code == 2

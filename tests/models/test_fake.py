@@ -153,6 +153,16 @@ def test_answers_follow_from_the_request_and_not_from_its_company():
     assert len({r.text for r in together}) == 6
 
 
+def test_a_fixed_request_has_a_fixed_text():
+    # Whatever changes these words changes every stored answer of the fake models: raise fake-1.
+    assert [response.text for response in texts("fake:text", n=4, max_new_tokens=12)] == [
+        "pifi suba miba mafi maba lufi lude rofi mafi fide sufi leba",
+        "mafi nefi baba mafi fide nefi lufi maba rofi suba lufi wiba",
+        "sufi lufi mafi mafi goba suba fifi mafi suba lude fifi pide",
+        "nefi lufi wiba rofi lufi deba taba leba wide mafi bade",
+    ]
+
+
 def test_colder_sampling_uses_fewer_words():
     counts = [n_distinct_words(texts(f"fake:text?temperature={t}")) for t in (0, 0.3, 0.6, 1, 3)]
     assert counts == sorted(set(counts))

@@ -28,7 +28,8 @@ def tables(answers: dict[str, Sequence[str | None]], replicates: int = 1) -> Tab
     embeddings: list[Row] = []
     stored: dict[bytes, Response] = {}
     for name, texts in answers.items():
-        unit = Unit(id=name.replace(" ", "-"), prompt=Prompt.of_text(name), stratum=name[0], cluster=name.replace(" ", "-"))
+        id_ = name.replace(" ", "-")
+        unit = Unit(id=id_, prompt=Prompt.of_text(name), stratum=name[0], cluster=id_)
         for replicate in range(replicates):
             for index, text in enumerate(texts):
                 request = Request("generates_text", ENTRANT, unit.prompt, Sampling(), index=index)

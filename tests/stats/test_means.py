@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 from scipy import stats as scipy_stats
-from statsmodels.stats.proportion import proportion_confint
 
-from evalsuite.stats import clustered_proportion_interval, mean_interval, proportion_interval
-from evalsuite.stats.intervals import t_quantile
+from evalsuite.stats import mean_interval
 
 SCORES = [1, 1, 0, 1, 0, 0, 1, 1, 1, 0]
 CLUSTERS = [0, 0, 0, 1, 1, 1, 2, 2, 3, 3]
+UNEQUAL = np.repeat(np.arange(20), [1, 2, 12, 1] * 5)
+EFFECTIVE = "8.53"  # 80^2 / (10 * 1 + 5 * 4 + 5 * 144)
 
 
 def codes(estimate):
@@ -19,13 +19,6 @@ def codes(estimate):
 
 def is_without_interval(estimate):
     return estimate.se is None and estimate.ci_low is None and estimate.ci_high is None
-
-
-@pytest.mark.parametrize("level", [0.5, 0.9, 0.95, 0.999])
-@pytest.mark.parametrize("df", [1, 2, 9, 500])
-def test_t_quantiles_are_those_of_scipy(level, df):
-    expected = scipy_stats.t.ppf(0.5 + level / 2, df)
-    assert t_quantile(level, df) == pytest.approx(expected, rel=1e-9)
 
 
 def test_single_values_give_the_plain_t_interval():
@@ -99,10 +92,10 @@ def test_missing_values_are_counted_and_left_out():
 
 
 def test_nothing_is_estimated_where_everything_is_missing():
-    for result in (mean_interval([np.nan] * 4), clustered_proportion_interval([np.nan] * 4)):
-        assert result.estimate is None and is_without_interval(result)
-        assert (result.n, result.n_clusters, result.n_missing) == (0, 0, 4)
-        assert codes(result) == ["all missing"]
+    result = mean_interval([np.nan] * 4)
+    assert result.estimate is None and is_without_interval(result)
+    assert (result.n, result.n_clusters, result.n_missing) == (0, 0, 4)
+    assert codes(result) == ["all missing"]
 
 
 @pytest.mark.parametrize("values", [[0.5] * 20, [0.1 + 0.2, 0.3] * 10, [0.0] * 20])
@@ -145,6 +138,23 @@ def test_fewer_than_ten_clusters_are_warned_of(n, warned):
     assert codes(result) == (["few clusters"] if warned else [])
 
 
+def test_unequal_clusters_are_warned_of_and_keep_their_interval():
+    values = np.random.default_rng(3).normal(size=UNEQUAL.size) + UNEQUAL
+    result = mean_interval(values, clusters=UNEQUAL)
+    half = scipy_stats.t.ppf(0.975, 19) * result.se
+    assert result.ci_high - result.estimate == pytest.approx(half, rel=1e-9)
+    assert codes(result) == ["unequal clusters"]
+    assert "20 clusters" in result.warnings[0] and EFFECTIVE in result.warnings[0]
+
+
+def test_clusters_are_as_unequal_as_the_values_that_are_there():
+    values = np.linspace(0, 1, 50)
+    clusters = np.repeat(np.arange(10), 5)
+    assert codes(mean_interval(values, clusters=clusters)) == []
+    values[:4] = np.nan
+    assert codes(mean_interval(values, clusters=clusters)) == ["unequal clusters"]
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -153,13 +163,6 @@ def test_fewer_than_ten_clusters_are_warned_of(n, warned):
         (lambda: mean_interval([1.0, math.inf]), "infinite"),
         (lambda: mean_interval([1.0, 2.0], clusters=[1]), "2 values but 1 cluster"),
         (lambda: mean_interval([1.0, 2.0], level=1.0), "level"),
-        (lambda: clustered_proportion_interval([]), "n >= 1"),
-        (lambda: clustered_proportion_interval([0.5, 1.0]), "0 or 1"),
-        (lambda: clustered_proportion_interval([0, 1], clusters=[1]), "2 values but 1 cluster"),
-        (lambda: proportion_interval(-1, 3), "-1 successes in 3"),
-        (lambda: proportion_interval(4, 3), "4 successes in 3"),
-        (lambda: proportion_interval(0, -3), "0 successes in -3"),
-        (lambda: proportion_interval(1, 3, level=0.0), "level"),
     ],
 )
 def test_input_that_makes_no_sense_is_an_error(call, message):
@@ -167,94 +170,14 @@ def test_input_that_makes_no_sense_is_an_error(call, message):
         call()
 
 
-@pytest.mark.parametrize(
-    ("successes", "n", "low", "high"), [(0, 30, 0.0, 0.1135), (27, 30, 0.7438, 0.9654)]
-)
-def test_wilson_vectors_of_the_specification_are_reproduced(successes, n, low, high):
-    result = proportion_interval(successes, n)
-    assert result.ci_low == pytest.approx(low, abs=5e-5)
-    assert result.ci_high == pytest.approx(high, abs=5e-5)
-    assert result.estimate == successes / n
-    assert result.n == result.n_clusters == n
-
-
-def test_a_certain_looking_share_has_no_standard_error_but_an_interval():
-    for result in (proportion_interval(0, 30), proportion_interval(30, 30)):
-        assert result.se is None
-        assert result.ci_high - result.ci_low > 0.1
-        assert result.ci_low <= result.estimate <= result.ci_high
-
-
-def test_no_trials_give_no_share():
-    result = proportion_interval(0, 0)
-    assert result.estimate is None and is_without_interval(result)
-    assert codes(result) == ["no trials"]
-
-
-def test_trials_on_their_own_have_the_plain_wilson_interval():
-    trials = [1, 0, 1, 1, np.nan, 0, 1]
-    plain = proportion_interval(4, 6)
-    for clusters in (None, list("abcdefg")):
-        result = clustered_proportion_interval(trials, clusters=clusters)
-        assert result == plain.model_copy(update={"n_missing": 1})
-
-
-def test_clustered_trials_take_wilson_at_the_effective_number():
-    trials = [1, 1, 1, 1, 0, 0, 0, 0] * 3
-    clusters = [i // 4 for i in range(24)]
-    result = clustered_proportion_interval(trials, clusters=clusters)
-    mean = mean_interval(trials, clusters=clusters)
-    deff = (mean.se / mean_interval(trials).se) ** 2
-    effective = 24 / deff
-    expected = proportion_confint(0.5 * effective, effective, method="wilson")
-    assert deff > 4
-    assert (result.ci_low, result.ci_high) == pytest.approx(expected, rel=1e-12)
-    assert result.se == mean.se
-    assert codes(result) == ["few clusters"]
-
-
-def test_a_design_effect_below_one_does_not_narrow_the_interval():
-    trials = [0, 1] * 12
-    result = clustered_proportion_interval(trials, clusters=[i // 2 for i in range(24)])
-    plain = proportion_interval(12, 24)
-    assert (result.ci_low, result.ci_high) == (plain.ci_low, plain.ci_high)
-    assert codes(result) == ["negative within-cluster correlation"]
-
-
-@pytest.mark.parametrize("value", [0, 1])
-def test_clusters_count_once_where_all_trials_agree(value):
-    result = clustered_proportion_interval([value] * 60, clusters=[i // 5 for i in range(60)])
-    plain = proportion_interval(12 * value, 12)
-    assert (result.ci_low, result.ci_high) == (plain.ci_low, plain.ci_high)
-    assert result.estimate == value and result.n == 60 and result.n_clusters == 12
-    assert codes(result) == ["design effect unknown"]
-
-
-def test_a_share_over_two_clusters_has_no_interval():
-    result = clustered_proportion_interval([0, 1, 1, 1], clusters=[1, 1, 2, 2])
-    assert result.estimate == 0.75 and is_without_interval(result)
-    assert codes(result) == ["too few clusters"]
-
-
-def clustered_draws(rng, runs, n_clusters, size, icc):
-    """Normal values of mean 0: a cluster effect and an effect of each value."""
-    effects = rng.normal(scale=math.sqrt(icc), size=(runs, n_clusters, 1))
-    return effects + rng.normal(scale=math.sqrt(1 - icc), size=(runs, n_clusters, size))
-
-
 def test_nominal_95_percent_intervals_of_a_mean_cover_its_truth():
-    draws = clustered_draws(np.random.default_rng(11), 2000, 20, 5, 0.4).reshape(2000, -1)
+    rng, icc = np.random.default_rng(11), 0.4
+    effects = rng.normal(scale=math.sqrt(icc), size=(2000, 20, 1))
+    draws = effects + rng.normal(scale=math.sqrt(1 - icc), size=(2000, 20, 5))
+    draws = draws.reshape(2000, -1)
     clusters = np.repeat(np.arange(20), 5)
     results = [mean_interval(row, clusters=clusters) for row in draws]
     covered = np.mean([r.ci_low <= 0.0 <= r.ci_high for r in results])
     naive = np.mean([abs(r.mean()) <= 1.96 * r.std(ddof=1) / 10 for r in draws])
     assert covered >= 0.93
     assert naive < 0.85  # what ignoring the clusters would have given
-
-
-def test_nominal_95_percent_intervals_of_a_share_cover_its_truth():
-    draws = clustered_draws(np.random.default_rng(12), 2000, 40, 5, 0.4).reshape(2000, -1)
-    truth = scipy_stats.norm.cdf(-0.8)
-    clusters = np.repeat(np.arange(40), 5)
-    results = [clustered_proportion_interval(row > 0.8, clusters=clusters) for row in draws]
-    assert np.mean([r.ci_low <= truth <= r.ci_high for r in results]) >= 0.93

@@ -1,0 +1,157 @@
+"""What fake models answer: texts, vectors, scores, boxes and pictures that follow from requests."""
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalsuite.models.capabilities import ReadImage
+from evalsuite.requests import (
+    Box,
+    Finish,
+    ImagePart,
+    LabelsPart,
+    Request,
+    Response,
+    Sampling,
+    uniforms,
+)
+
+_SYLLABLES = "badefigolumanepirosutavewizokaleminoruse"
+_END_RANK = 5  # the end of a text stands among the likelier words, so that heat changes its length
+_IMAGE_PX, _GRID = 16, 4
+
+
+def write_text(request: Request, words: int) -> Response:
+    """A text in a language of so many words, the likeliest of which depend on the prompt.
+
+    Its words are drawn one by one and on their own, as the request's sampling says; one more rank
+    than there are words ends the text.
+    """
+    sampling = request.sampling or Sampling()
+    shift = int(request.prompt.digest[:8], 16)
+    cumulative = _word_probabilities(sampling, words).cumsum()
+    draws = uniforms(request.key, sampling.max_new_tokens) * cumulative[-1]
+    ranks = np.searchsorted(cumulative, draws, side="right")
+    end = min(_END_RANK, words)
+    if ranks[0] == end:
+        ranks[0] = 0  # empty texts come by the option ``empty`` only
+    ends = np.flatnonzero(ranks == end)
+    ranks = ranks[: ends[0]] if ends.size else ranks
+    finish: Finish = "stop" if ends.size else "length"
+    numbers = (ranks - (ranks > end) + shift) % words
+    text = " ".join(map(_word, numbers.tolist()))
+    cut = min((text.find(stop) for stop in sampling.stop if stop in text), default=None)
+    n_new = ranks.size + (finish == "stop")
+    if cut is not None:
+        text, finish, n_new = text[:cut], "stop", len(text[: cut + 1].split())
+    return Response(
+        request.key,
+        "ok",
+        text=text,
+        finish=finish,
+        n_prompt_tokens=len(request.prompt.text.split()),
+        n_new_tokens=int(n_new),
+    )
+
+
+@lru_cache(maxsize=64)
+def _word_probabilities(sampling: Sampling, words: int) -> NDArray[np.float64]:
+    """Zipf's law over the ranks, sharpened and cut as the decoding says."""
+    ranks = np.arange(1, words + 2)  # one more than words: the end
+    if sampling.temperature == 0.0:
+        return np.asarray(ranks == 1, dtype=np.float64)
+    p = np.exp(-np.log(ranks) / sampling.temperature)
+    p /= p.sum()
+    keep = p >= sampling.min_p * p[0]
+    keep &= (p.cumsum() - p) < sampling.top_p
+    if sampling.top_k:
+        keep &= ranks <= sampling.top_k
+    return np.where(keep, p, 0.0)
+
+
+def _word(number: int) -> str:
+    digits = [number % 20, number // 20 % 20, number // 400]
+    return "".join(
+        _SYLLABLES[2 * digit : 2 * digit + 2] for digit in digits[: 2 if number < 400 else 3]
+    )
+
+
+def _direction(seed: bytes, dim: int) -> NDArray[np.float64]:
+    return np.asarray(uniforms(seed, dim) - 0.5)
+
+
+@lru_cache(maxsize=16384)
+def _word_direction(word: str, dim: int) -> NDArray[np.float64]:
+    return _direction(hashlib.sha256(word.encode()).digest(), dim)
+
+
+def text_vector(text: str, dim: int) -> NDArray[np.float32]:
+    """Unit vector of shape (dim,) of a text's bag of words; zeros for a text without words."""
+    vectors = [_word_direction(word, dim) for word in text.lower().split()]
+    return _unit(np.sum(vectors, axis=0) if vectors else np.zeros(dim))
+
+
+def _unit(vector: NDArray[np.float64]) -> NDArray[np.float32]:
+    norm = float(np.linalg.norm(vector))
+    return (vector / (norm or 1.0)).astype(np.float32)
+
+
+def image_vector(images: Sequence[bytes], dim: int) -> NDArray[np.float32]:
+    """Unit vector of shape (dim,), equal for equal images."""
+    return _unit(_direction(hashlib.sha256(b"".join(images)).digest(), dim))
+
+
+def asked_labels(request: Request) -> tuple[str, ...]:
+    """The labels or answers that a request offers; none where it has no such part."""
+    parts = (part for part in request.prompt.parts if isinstance(part, LabelsPart))
+    return next((part.labels for part in parts), ())
+
+
+def shown_images(request: Request, read: ReadImage) -> list[bytes]:
+    """The bytes of each image of a request, in its order."""
+    return [read(part) for part in request.prompt.parts if isinstance(part, ImagePart)]
+
+
+def score_labels(request: Request) -> Response:
+    """A score in [0, 1] for each asked label, summing to one; an error where none is asked."""
+    labels = asked_labels(request)
+    if not labels:
+        return Response(request.key, "error", message="the request names no labels to score")
+    # Exponential draws, scaled to sum to one: uniform over all ways to share out 1.
+    draws = -np.log1p(-uniforms(request.key, len(labels)))
+    scores = draws / draws.sum()
+    return Response(request.key, "ok", scores=tuple(scores.tolist()))
+
+
+def find_boxes(request: Request, images: Sequence[bytes]) -> Response:
+    """About every second asked label, each in a box inside the first image, a PNG file."""
+    if not images:
+        return Response(request.key, "error", message="the request shows no image")
+    width, height = struct.unpack(">II", images[0][16:24])
+    labels = asked_labels(request)
+    boxes = []
+    for label, u in zip(labels, uniforms(request.key, 6 * len(labels)).reshape(-1, 6), strict=True):
+        x, y = np.sort(u[2:4]) * width, np.sort(u[4:6]) * height
+        if u[0] < 0.5:
+            corners = (float(x[0]), float(y[0]), float(x[1]), float(y[1]))
+            boxes.append(Box(label, float(u[1]), *corners))
+    return Response(request.key, "ok", boxes=tuple(boxes))
+
+
+def draw_png(key: bytes) -> bytes:
+    """A grid of random colours as an 8-bit RGB file, written by hand to need no imaging package."""
+    colours = (uniforms(key, _GRID * _GRID * 3) * 256).astype(np.uint8).reshape(_GRID, _GRID, 3)
+    cell = _IMAGE_PX // _GRID
+    pixels = colours.repeat(cell, axis=0).repeat(cell, axis=1)
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)  # 0: no filter
+    header = struct.pack(">IIBBBBB", _IMAGE_PX, _IMAGE_PX, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + tag + body + struct.pack(">I", zlib.crc32(tag + body))
+        for tag, body in chunks
+    )
