@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 
 from evalsuite.errors import BadInput
 from evalsuite.models.device import choose_device, memory_watched
@@ -115,7 +116,7 @@ def _load(kind: Any, handle: "TransformersHandle", device: str) -> Any:
                 output_loading_info=True,
             )
             model = model.to(target)
-    except (OSError, ValueError, ImportError, RuntimeError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise BadInput(f"model {name}: cannot be loaded: {lines[0]}") from error
     # transformers fills absent weights with random numbers; the pooler alone is never used here.

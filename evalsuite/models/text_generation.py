@@ -15,6 +15,7 @@ Template = Literal["chat", "plain"]
 
 # Some chat templates print today's date, which would make the answer depend on the day of the run.
 _TEMPLATE_DATE = "26 Jul 2024"
+_FIXED_CLOCK = f"{{% macro strftime_now(format) %}}{_TEMPLATE_DATE}{{% endmacro %}}"
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class TextGenerator:
         self._template = template
         self._context = context
         self._end_ids = end_ids(model, tokenizer)
+        self._chat_template = _dateless(tokenizer) if template.kind == "chat" else None
 
     def sizes(self, prompts: Sequence[Prompt]) -> list[int]:
         """Length of each prompt in tokens; 1 where the template cannot take it."""
@@ -103,7 +105,8 @@ class TextGenerator:
         else:
             try:
                 ids = self._tokenizer(self._chat(texts), add_special_tokens=False)["input_ids"]
-            except jinja2.TemplateError as error:
+            # A template is foreign text: it may also fail on the types of what it is given.
+            except (jinja2.TemplateError, TypeError, ValueError) as error:
                 return f"the model's chat template does not take this prompt: {error}"
         if not ids:
             # Nothing to condition on: the answer starts where any text starts.
@@ -122,8 +125,8 @@ class TextGenerator:
             messages,
             tokenize=False,
             add_generation_prompt=True,
+            chat_template=self._chat_template,
             date_string=_TEMPLATE_DATE,
-            strftime_now=lambda _format: _TEMPLATE_DATE,
         )
         return text
 
@@ -149,6 +152,11 @@ class TextGenerator:
             n_prompt_tokens=len(row.prompt),
             n_new_tokens=sample.n_drawn,
         )
+
+
+def _dateless(tokenizer: Any) -> str:
+    template: str = tokenizer.get_chat_template()
+    return _FIXED_CLOCK + template if "strftime_now" in template else template
 
 
 def end_ids(model: Any, tokenizer: Any) -> frozenset[int]:

@@ -32,7 +32,7 @@ def complaint(*arguments: str, cwd: Path, code: int = 2, **env: str) -> str:
         (("run", "rlhf_diversity", "--model", "smollm2"), "expected backend:name"),
         (("run", "rlhf_diversity", "--model", "fakr:text"), "Did you mean 'fake'?"),
         (("run", "rlhf_diversity", "--model", "fake:txt"), "Did you mean 'text'"),
-        (("run", "rlhf_diversity", "--model", "embedded:smollm2-135"), "Did you mean 'smollm2-135m'?"),
+        (("run", "rlhf_diversity", "--model", "embedded:minilm"), "Did you mean 'minilm-l6'?"),
         (task("fake:text?temprature=1"), "Did you mean 'temperature'?"),
         (task("fake:text?temperature=-1"), "temperature"),
         (task("fake:text?temperature=nan"), "temperature"),

@@ -118,7 +118,9 @@ def test_a_folder_that_is_no_model_is_the_users_error(
     assert caught.value.exit_code == 2
 
 
-@pytest.mark.parametrize("shard", ["../elsewhere.safetensors", "/etc/x.safetensors", "no.safetensors"])
+@pytest.mark.parametrize(
+    "shard", ["../elsewhere.safetensors", "/etc/x.safetensors", "no.safetensors"]
+)
 def test_a_weight_index_may_only_name_files_of_its_folder(folder: Path, shard: str) -> None:
     index = {"weight_map": {"a": "model.safetensors", "b": shard}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
@@ -178,5 +180,7 @@ def test_the_package_never_unpickles() -> None:
     )
     files = sorted((ROOT / "evalsuite").rglob("*.py")) + sorted((ROOT / "tasks").rglob("*.py"))
     assert len(files) > 20
-    found = [f"{file.name}: {m[0]}" for file in files for m in [unsafe.search(file.read_text())] if m]
+    found = [
+        f"{file.name}: {m[0]}" for file in files for m in [unsafe.search(file.read_text())] if m
+    ]
     assert found == []

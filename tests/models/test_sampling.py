@@ -130,9 +130,12 @@ def test_greedy_equals_transformers_generate(model: Any) -> None:
             pad_token_id=0,
         )
         expected = theirs[0, len(row.prompt) :].tolist()
-        assert list(mine.token_ids) == (expected[: expected.index(259)] if 259 in expected else expected)[
-            : len(mine.token_ids)
-        ]
+        assert (
+            list(mine.token_ids)
+            == (expected[: expected.index(259)] if 259 in expected else expected)[
+                : len(mine.token_ids)
+            ]
+        )
         assert len(mine.token_ids) >= min(20, len(expected) - 1)
 
 

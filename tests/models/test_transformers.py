@@ -240,7 +240,9 @@ def test_missing_packages_are_named_with_their_command(
     tiny_folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("evalsuite.models.transformers.find_spec", lambda name: None)
-    with pytest.raises(MissingPackage, match=r"torch, transformers: pip install 'evalsuite\[text\]'"):
+    with pytest.raises(
+        MissingPackage, match=r"torch, transformers: pip install 'evalsuite\[text\]'"
+    ):
         open_local(tiny_folders["llama"]).load("cpu")
 
 
