@@ -1,7 +1,7 @@
-"""A role's model and the calls on it: plan, look up, answer what is missing, return a table."""
+"""What a task asks through: each call is planned, looked up, answered and returned as a table."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Protocol
@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from evalsuite.engine.local import Sink
-from evalsuite.errors import BadInput
+from evalsuite.errors import BadInput, UnknownName
 from evalsuite.models.capabilities import (
     CAPABILITIES,
     Capability,
@@ -17,6 +17,7 @@ from evalsuite.models.capabilities import (
     GeneratesText,
     ModelHandle,
 )
+from evalsuite.models.spec import unknown
 from evalsuite.progress import Silent
 from evalsuite.prompts import Unit
 from evalsuite.redaction import redact
@@ -234,6 +235,49 @@ class Asker:
             f"{request.prompt.text[:60]!r}; nothing of that pack was kept. Try another model, or "
             "another dtype (?dtype=float32)."
         )
+
+
+@dataclass(frozen=True)
+class Run:
+    """The handle that a task's ``collect`` holds.
+
+    Attributes
+    ----------
+    units : tuple of Unit
+        What is to be asked, after ``--limit``.
+    model : Asker
+        The model under test.
+    judges : dict of str to Asker
+        By role; see `judge`.
+    data : dict of str to callable
+        Readers of the card's data files; see `read`.
+    calls : list of Call
+        What has been asked so far.
+    """
+
+    units: tuple[Unit, ...]
+    model: Asker
+    judges: Mapping[str, Asker]
+    data: Mapping[str, Callable[[], str]]
+    calls: list[Call]
+
+    def judge(self, role: str) -> Asker:
+        """Return the judge of a role of the card.
+
+        Raises
+        ------
+        UnknownName
+            If the card has no such role, or nobody named a model for it.
+        """
+        if role not in self.judges:
+            raise UnknownName(unknown("judge", role, list(self.judges)))
+        return self.judges[role]
+
+    def read(self, file: str) -> str:
+        """Read a data file of the task's card, checked against its sha256."""
+        if file not in self.data:
+            raise UnknownName(unknown("data file", file, list(self.data)))
+        return self.data[file]()
 
 
 def _small_values(folder: Folder, keys: list[bytes]) -> dict[bytes, Response]:

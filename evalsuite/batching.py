@@ -46,7 +46,7 @@ def cut_packs(requests: Sequence[Request], sizes: Sequence[int], *, budget: int)
     >>> requests = [Request("embeds_text", entrant, Prompt.of_text(t)) for t in texts]
     >>> packs = cut_packs(requests, [1, 3, 3], budget=6)
     >>> [[request.prompt.text for request in pack.requests] for pack in packs]
-    [['b c d', 'e f g'], ['a']]
+    [['e f g', 'b c d'], ['a']]
     """
     if len(requests) != len(sizes):
         raise ValueError(f"cut_packs: {len(requests)} requests but {len(sizes)} sizes")

@@ -4,12 +4,13 @@ import datetime
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from evalsuite.asking import Asker, Call, Engine, Room
+from evalsuite.asking import Asker, Call, Room, Run
 from evalsuite.engine.local import LocalEngine
 from evalsuite.errors import BadInput, UnknownName
 from evalsuite.fingerprint import Apparatus, apparatus
@@ -89,45 +90,6 @@ class Prepared:
         return apparatus(self.task, self.mode_name, self.options, self.units, judges)
 
 
-class Run:
-    """The handle that a task's ``collect`` holds.
-
-    Attributes
-    ----------
-    units : tuple of Unit
-        What is to be asked, after ``--limit``.
-    model : Asker
-        The model under test.
-    calls : list of Call
-        What has been asked so far.
-    """
-
-    def __init__(self, prepared: Prepared, room: Room) -> None:
-        self.units = prepared.units
-        self.calls = room.calls
-        self._task = prepared.task
-        decoding = prepared.task.card.decoding
-        self.model = Asker("model", prepared.model, decoding, room)
-        self._judges = {
-            role: Asker(role, handle, decoding, room) for role, handle in prepared.judges.items()
-        }
-
-    def judge(self, role: str) -> Asker:
-        """Return the judge of a role of the card."""
-        if role not in self._judges:
-            known = list(self._judges)
-            raise UnknownName(unknown("judge", role, known, of=self._task.card.name))
-        return self._judges[role]
-
-    def read(self, file: str) -> str:
-        """Read a data file of the task's card, checked against its sha256."""
-        for data in self._task.card.data:
-            if data.file == file:
-                return self._task.read(data)
-        known = [data.file for data in self._task.card.data]
-        raise UnknownName(unknown("data file", file, known, of=self._task.card.name))
-
-
 def prepare(plan: RunPlan, settings: Settings) -> Prepared:
     """Check everything that can be checked before a model is loaded.
 
@@ -203,16 +165,25 @@ def collect(
     prepared: Prepared, settings: Settings, progress: Silent, *, dry_run: bool = False
 ) -> tuple[Run, Tables]:
     """Ask everything that the task asks; in a dry run only count it."""
-    engine: Engine = LocalEngine(prepared.plan.device)
     room = Room(
         store=Store(settings.home),
-        engine=engine,
+        engine=LocalEngine(prepared.plan.device),
         progress=progress,
         seed=prepared.plan.seed,
         replicates=prepared.plan.replicates,
         dry_run=dry_run,
     )
-    run = Run(prepared, room)
+    card = prepared.task.card
+    run = Run(
+        units=prepared.units,
+        model=Asker("model", prepared.model, card.decoding, room),
+        judges={
+            role: Asker(role, handle, card.decoding, room)
+            for role, handle in prepared.judges.items()
+        },
+        data={data.file: partial(prepared.task.read, data) for data in card.data},
+        calls=room.calls,
+    )
     with progress:
         return run, prepared.mode.collect(run, prepared.options)
 

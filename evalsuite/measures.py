@@ -18,6 +18,9 @@ from evalsuite.stats import (
     mean_interval,
 )
 
+ROUNDING = 1e-9
+"""How far a value may lie beyond its range by rounding."""
+
 ALL = "all"
 """Name of the slice that holds every unit."""
 
@@ -225,10 +228,22 @@ def _describe(
 
 
 def _within(estimate: Estimate, card: MeasureCard) -> Estimate:
-    """The estimate with its interval cut at the ends of the range: nothing lies beyond them."""
+    """The estimate with its interval cut at the ends of the range: nothing lies beyond them.
+
+    Raises
+    ------
+    ValueError
+        If the estimate itself lies beyond them: the card or the task is wrong.
+    """
+    value = estimate.estimate
+    if value is not None and not (
+        (card.low is None or value >= card.low - ROUNDING)
+        and (card.high is None or value <= card.high + ROUNDING)
+    ):
+        raise ValueError(f"{card.name}: {value} lies outside its range [{card.low}, {card.high}]")
     low, high = estimate.ci_low, estimate.ci_high
-    if low is not None and card.low is not None:
-        low = max(low, card.low)
-    if high is not None and card.high is not None:
-        high = min(high, card.high)
+    if low is not None and value is not None and card.low is not None:
+        low = min(value, max(low, card.low))
+    if high is not None and value is not None and card.high is not None:
+        high = max(value, min(high, card.high))
     return estimate.model_copy(update={"ci_low": low, "ci_high": high})

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Status = Literal["ok", "refused", "filtered", "error"]
 Finish = Literal["stop", "length"]
@@ -105,6 +105,12 @@ class Decoding(Frozen):
     top_k: int = Field(0, ge=0)
     min_p: float = Field(0.0, ge=0.0, lt=1.0)
     stop: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+
+    @field_validator("temperature", "min_p")
+    @classmethod
+    def _one_zero(cls, value: float) -> float:
+        """Take -0.0 for 0.0: equal values, so equal keys."""
+        return value + 0.0
 
 
 class Sampling(Decoding):

@@ -18,7 +18,7 @@ from evalsuite.requests import Decoding
 from evalsuite.tables import Tables
 
 if TYPE_CHECKING:
-    from evalsuite.execution import Run
+    from evalsuite.asking import Run
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 

@@ -11,15 +11,17 @@ _CPU_SIGNS = ("not enough memory", "can't allocate memory", "cannot allocate mem
 
 
 def choose_device(name: str) -> str:
-    """Return ``cpu`` or ``cuda`` for ``auto``, ``cpu`` or ``cuda``.
+    """Return ``cpu`` or ``cuda`` for ``auto``, ``cpu``, ``cuda`` or ``cuda:<number>``.
 
     Raises
     ------
     BadInput
-        If CUDA is asked for and there is none.
+        If CUDA is asked for and there is none, or for any other device.
     """
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
+    if name.partition(":")[0] not in {"cpu", "cuda"}:
+        raise BadInput(f"device {name!r}: expected auto, cpu or cuda")
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise BadInput(f"device {name!r}: torch sees no CUDA device here; use --device cpu")
     return name

@@ -6,7 +6,7 @@ import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from evalsuite.errors import GenerationError
+from evalsuite.errors import BadInput
 
 
 def new_cache(config: Any) -> Any:
@@ -14,13 +14,13 @@ def new_cache(config: Any) -> Any:
 
     Raises
     ------
-    GenerationError
+    BadInput
         If the model keeps something else than keys and values (a recurrent state), whose padding
         and forking are not the same for every model.
     """
     cache = DynamicCache(config=config)
     if any(not isinstance(layer, DynamicLayer) for layer in cache.layers):
-        raise GenerationError(
+        raise BadInput(
             f"models of type {config.model_type!r} keep a recurrent state; only attention caches "
             "can be sampled from. Use an OpenAI-compatible endpoint for it (openai:...)."
         )

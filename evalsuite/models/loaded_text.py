@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 
 from evalsuite.errors import BadInput
 from evalsuite.models.device import choose_device, memory_watched
+from evalsuite.models.key_value_cache import new_cache
 from evalsuite.models.text_embedding import EmbeddingSettings, TextEmbedder
 from evalsuite.models.text_generation import PromptTemplate, TextGenerator
 from evalsuite.requests import Request, Response
@@ -65,9 +66,10 @@ def load_causal(handle: "TransformersHandle", device: str) -> CausalModel:
     Raises
     ------
     BadInput
-        If the weights do not fit the architecture.
+        If the weights do not fit the architecture, or it keeps no attention cache.
     """
     model = _load(transformers.AutoModelForCausalLM, handle, device)
+    new_cache(model.config)  # says now, and not at the first prompt, if it cannot be sampled from
     tokenizer = _load_tokenizer(handle)
     options: Any = handle.options
     template = PromptTemplate(options.template, options.system)

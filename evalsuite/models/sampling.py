@@ -1,20 +1,10 @@
 """The sampling loop: many samples of many prompts from a causal language model.
 
-A token depends on the row's own random stream and on the model's logits, and on nothing else. It is
-drawn by inverse CDF in float64, one bit of the token id after the other, with one uniform per
-(sample, step, bit): the first uniform says whether the id is even or odd, the next gives the second
-lowest bit, and so on. So another batch size, order or worker gives the same texts, up to rounding
-of the logits.
-
-Why bit by bit: other batch shapes round logits differently, by a relative e of about 1e-5 in the
-probabilities. One inverse CDF over the whole vocabulary has tens of thousands of boundaries that
-all move by about e, many of them closer together than that; about one token in a thousand came out
-different. Bit by bit, only as many boundaries matter as a token id has bits.
-
-The distribution is cut in the order of transformers' processors: temperature, top-k, top-p, min-p;
-each sees what the one before left.
+A token depends on the row's own random stream and on the model's logits, and on nothing else, so
+that another batch size, order or worker gives the same texts, up to rounding of the logits.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,17 +14,14 @@ import torch
 from numpy.typing import NDArray
 
 from evalsuite.models.key_value_cache import new_cache, select, trim_left
-from evalsuite.requests import Decoding, Finish, Sampling, uniforms
+from evalsuite.models.token_choice import draw, n_token_bits
+from evalsuite.requests import Finish, Sampling, uniforms
 
 HasStop = Callable[[Sequence[int], tuple[str, ...]], bool]
 """Whether the text of some tokens contains one of the stop strings."""
 
-# Rows whose float64 weights stand in memory at once; more of them leave the CPU caches.
-_ROWS_AT_ONCE = 16
 # A smaller batch is worth copying the cache once this share of its rows has ended.
 _ENDED_SHARE = 0.25
-# Tokens among which a nucleus is sought before the whole vocabulary is sorted.
-_NUCLEUS = 1024
 
 
 @dataclass(frozen=True)
@@ -94,7 +81,7 @@ def generate(
 
     Raises
     ------
-    GenerationError
+    BadInput
         If the model keeps no attention cache that can be forked.
     """
     if not rows:
@@ -113,121 +100,6 @@ def generate(
                 return [p.result() for p in progress]
             batch.drop_ended()
             batch.step()
-
-
-def n_token_bits(vocabulary: int) -> int:
-    """Bits that number every token; how many uniforms a draw takes.
-
-    >>> n_token_bits(2), n_token_bits(50257)
-    (1, 16)
-    """
-    return max(1, (vocabulary - 1).bit_length())
-
-
-def draw(
-    logits: Any, decodings: Sequence[Decoding], chances: NDArray[np.float64]
-) -> list[int | None]:
-    """Choose one token a row.
-
-    Parameters
-    ----------
-    logits : tensor of shape (n, vocabulary)
-    decodings : sequence of n Decoding
-    chances : array of shape (n, n_token_bits(vocabulary))
-        Uniforms in [0, 1).
-
-    Returns
-    -------
-    list of n token ids; None where a row's largest logit is not finite, so that there is no
-    distribution (a NaN, +inf, or all -inf).
-    """
-    tokens: list[int | None] = [None] * len(decodings)
-    groups: dict[tuple[float, int, float, float], list[int]] = {}
-    for i, d in enumerate(decodings):
-        groups.setdefault((d.temperature, d.top_k, d.top_p, d.min_p), []).append(i)
-    for members in groups.values():
-        for start in range(0, len(members), _ROWS_AT_ONCE):
-            chunk = members[start : start + _ROWS_AT_ONCE]
-            part = logits if len(chunk) == len(logits) else logits[chunk]
-            chosen = _draw_alike(part, decodings[chunk[0]], chances[chunk])
-            for i, token in zip(chunk, chosen, strict=True):
-                tokens[i] = token
-    return tokens
-
-
-def _draw_alike(logits: Any, decoding: Decoding, chances: NDArray[np.float64]) -> list[int | None]:
-    is_finite = logits.amax(dim=-1).isfinite()
-    if decoding.temperature == 0.0:
-        chosen = logits.argmax(dim=-1)
-    else:
-        chosen = _bitwise_inverse_cdf(
-            weights(logits, decoding), torch.from_numpy(chances).to(logits.device)
-        )
-    pairs = zip(chosen.tolist(), is_finite.tolist(), strict=True)
-    return [token if ok else None for token, ok in pairs]
-
-
-def weights(logits: Any, decoding: Decoding) -> Any:
-    """Unnormalised probabilities after temperature, top-k, top-p and min-p.
-
-    Parameters
-    ----------
-    logits : tensor of shape (n, vocabulary)
-    decoding : Decoding
-        With a temperature above 0.
-
-    Returns
-    -------
-    float64 tensor of shape (n, vocabulary); the likeliest token has 1, a token that was cut 0.
-    """
-    weight = logits.to(torch.float64, copy=True)
-    weight.sub_(weight.amax(dim=-1, keepdim=True))
-    if decoding.temperature != 1.0:
-        weight.div_(decoding.temperature)
-    weight.exp_()
-    if 0 < decoding.top_k < weight.shape[-1]:
-        least = weight.topk(decoding.top_k, dim=-1).values[:, -1:]
-        weight.masked_fill_(weight < least, 0.0)
-    if decoding.top_p < 1.0:
-        weight.masked_fill_(weight < _least_in_nucleus(weight, decoding.top_p), 0.0)
-    if decoding.min_p > 0.0:
-        weight.masked_fill_(weight < decoding.min_p, 0.0)
-    return weight
-
-
-def _least_in_nucleus(weight: Any, top_p: float, n_top: int = _NUCLEUS) -> Any:
-    """Weight of the last token that is needed to reach the mass ``top_p``, for each row.
-
-    Tokens that tie with it stay too.
-    """
-    needed = top_p * weight.sum(dim=-1, keepdim=True)
-    top = weight.topk(min(n_top, weight.shape[-1]), dim=-1).values
-    mass = top.cumsum(dim=-1)
-    n_kept = (mass - top < needed).sum(dim=-1, keepdim=True).clamp_(min=1)
-    least = top.gather(-1, n_kept - 1)
-    is_wider = (mass[:, -1:] < needed)[:, 0]
-    if top.shape[-1] < weight.shape[-1] and bool(is_wider.any()):
-        least[is_wider] = _least_in_nucleus(weight[is_wider], top_p, weight.shape[-1])
-    return least
-
-
-def _bitwise_inverse_cdf(weight: Any, chances: Any) -> Any:
-    n, vocabulary = weight.shape
-    n_bits = chances.shape[-1]
-    mass = torch.nn.functional.pad(weight, (0, (1 << n_bits) - vocabulary))
-    levels = []  # level k: mass of all tokens that share their lowest n_bits - k bits
-    for _ in range(n_bits):
-        levels.append(mass)
-        lower, upper = mass.chunk(2, dim=-1)
-        mass = lower + upper
-    row = torch.arange(n, device=weight.device)
-    token = torch.zeros(n, dtype=torch.long, device=weight.device)
-    for bit, level in enumerate(reversed(levels)):
-        lower, upper = level[row, token], level[row, token + (1 << bit)]
-        # A branch of no mass is never taken, whatever the rounding of the product.
-        is_set = (chances[:, bit] * (lower + upper) >= lower) & (upper > 0)
-        token += is_set.long() << bit
-    return token
 
 
 @dataclass(eq=False)
@@ -276,6 +148,7 @@ class _Batch:
 
     def __init__(self, model: Any, progress: Sequence[_Progress]) -> None:
         self._model = model
+        self._accepted = frozenset(inspect.signature(model.forward).parameters)
         self.live = list(progress)
         prompts = list(dict.fromkeys(p.row.prompt for p in progress))
         place = {prompt: i for i, prompt in enumerate(prompts)}
@@ -297,13 +170,14 @@ class _Batch:
         self._positions = self._mask[:, : self._width].sum(dim=-1, keepdim=True)
 
     def _forward(self, ids: Any, positions: Any) -> Any:
+        # Models with relative positions take no position_ids; few take no logits_to_keep.
+        optional = {"position_ids": positions, "logits_to_keep": 1}
         output = self._model(
             input_ids=ids,
             attention_mask=self._mask[:, : self._n_read],
-            position_ids=positions,
             past_key_values=self._cache,
             use_cache=True,
-            logits_to_keep=1,
+            **{name: value for name, value in optional.items() if name in self._accepted},
         )
         return output.logits[:, -1]
 

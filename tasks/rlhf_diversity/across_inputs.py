@@ -5,7 +5,6 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
-from evalsuite_tasks.rlhf_diversity.answers import Answers
 from numpy.typing import NDArray
 
 from evalsuite.measures import MeasureRow, PooledMeasure
@@ -16,6 +15,7 @@ from evalsuite.metrics import (
     leave_one_out_ngram_diversity,
     mean_pairwise_cosine_distance,
 )
+from evalsuite_tasks.rlhf_diversity.answers import Answers
 
 if TYPE_CHECKING:
     from evalsuite_tasks.rlhf_diversity.task import RlhfDiversityOptions

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from evalsuite_tasks.rlhf_diversity.answers import Answers
 
 from evalsuite.measures import MeanMeasure, MeasureRow
 from evalsuite.metrics import (
@@ -13,6 +12,7 @@ from evalsuite.metrics import (
     expectation_adjusted_distinct,
     mean_pairwise_cosine_distance,
 )
+from evalsuite_tasks.rlhf_diversity.answers import Answers
 
 if TYPE_CHECKING:
     from evalsuite_tasks.rlhf_diversity.task import RlhfDiversityOptions

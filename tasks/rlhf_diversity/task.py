@@ -2,19 +2,19 @@
 
 from typing import Literal
 
-from evalsuite_tasks.rlhf_diversity.across_inputs import across_input_measures
-from evalsuite_tasks.rlhf_diversity.answers import answers
-from evalsuite_tasks.rlhf_diversity.measures import MEASURES
-from evalsuite_tasks.rlhf_diversity.per_input import per_input_measures
-from evalsuite_tasks.rlhf_diversity.rates import rate_measures
 from pydantic import Field
 
-from evalsuite.execution import Run
+from evalsuite.asking import Run
 from evalsuite.measures import Measure
 from evalsuite.models.capabilities import EmbedsText, GeneratesText
 from evalsuite.requests import Decoding
 from evalsuite.tables import Tables
 from evalsuite.tasks import DataFile, JudgeRole, Mode, Task, TaskCard, TaskOptions
+from evalsuite_tasks.rlhf_diversity.across_inputs import across_input_measures
+from evalsuite_tasks.rlhf_diversity.answers import answers
+from evalsuite_tasks.rlhf_diversity.measures import MEASURES
+from evalsuite_tasks.rlhf_diversity.per_input import per_input_measures
+from evalsuite_tasks.rlhf_diversity.rates import rate_measures
 
 
 class RlhfDiversityOptions(TaskOptions):

@@ -36,7 +36,7 @@ LEVEL_OF = {entry: level for level, entries in enumerate(LEVELS) for entry in en
 
 # What a task may see of the suite.
 FOR_TASKS = {
-    "execution",
+    "asking",
     "measures",
     "metrics",
     "models.capabilities",

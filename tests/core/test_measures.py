@@ -150,7 +150,7 @@ def test_all_missing_gives_no_estimate_and_the_whole_range_as_bounds():
 
 
 def test_the_spread_is_of_the_values_that_are_there():
-    assert estimate(rows_of([1.0, None, 3.0])).sd == pytest.approx(1.0)
+    assert estimate(rows_of([0.2, None, 0.6])).sd == pytest.approx(0.2)
 
 
 def test_the_card_stands_beside_the_estimate():
@@ -198,3 +198,9 @@ def test_the_level_is_passed_on():
 def test_a_card_with_a_name_that_fits_no_column_is_refused(name):
     with pytest.raises(ValidationError):
         MeasureCard(name=name, summary="x")
+
+
+def test_an_estimate_outside_the_range_of_its_card_is_an_error() -> None:
+    rows = tuple(MeasureRow(str(i), str(i), "", 0, 1.5 + i) for i in range(4))
+    with pytest.raises(ValueError, match="outside its range"):
+        estimate_measure(MeanMeasure("m", rows), MeasureCard(name="m", summary="", high=1.0))

@@ -263,3 +263,7 @@ def test_repeated_requests_are_dropped_and_the_first_of_each_keeps_its_place(ind
 def test_unique_by_key_keeps_the_very_first_object_of_equal_ones():
     first, second = replace(REQUEST), replace(REQUEST)
     assert unique_by_key(iter([first, second]))[0] is first
+
+
+def test_minus_zero_is_zero_in_a_key() -> None:
+    assert Sampling(temperature=-0.0).digest == Sampling(temperature=0.0).digest

