@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from evalsuite.models.key_value_cache import new_cache, select, trim_left
-from evalsuite.models.token_choice import draw, n_token_bits
+from evalsuite.models.token_choice import draw
 from evalsuite.requests import Finish, Sampling, uniforms
 
 HasStop = Callable[[Sequence[int], tuple[str, ...]], bool]
@@ -89,9 +89,8 @@ def generate(
     progress = [_Progress(row) for row in rows]
     with torch.inference_mode():
         batch = _Batch(model, progress)
-        n_bits = n_token_bits(batch.logits.shape[-1])
         while True:
-            chances = np.stack([p.chances(n_bits) for p in batch.live])
+            chances = np.array([p.chance() for p in batch.live])
             tokens = draw(batch.logits, [p.row.sampling for p in batch.live], chances)
             for p, token in zip(batch.live, tokens, strict=True):
                 if not p.ended:
@@ -117,12 +116,11 @@ class _Progress:
     def ended(self) -> bool:
         return self.finish is not None or self.problem is not None
 
-    def chances(self, n_bits: int) -> NDArray[np.float64]:
-        """Uniforms of the next token; anything once the row has ended."""
+    def chance(self) -> float:
+        """The uniform of the next token; anything once the row has ended."""
         if self.stream is None:
-            self.stream = uniforms(self.row.key, self.row.sampling.max_new_tokens * n_bits)
-        start = 0 if self.ended else self.n_drawn * n_bits
-        return self.stream[start : start + n_bits]
+            self.stream = uniforms(self.row.key, self.row.sampling.max_new_tokens)
+        return float(self.stream[0 if self.ended else self.n_drawn])
 
     def take(self, token: int | None, end_ids: frozenset[int], has_stop: HasStop) -> None:
         if token is None:

@@ -1,14 +1,15 @@
 """From logits and uniforms to tokens.
 
 The distribution is cut in the order of transformers' processors: temperature, top-k, top-p, min-p;
-each sees what the one before left. A token is then drawn by inverse CDF in float64, one bit of its
-id after the other, with one uniform per (sample, step, bit): the first says whether the id is even
-or odd, the next gives its second lowest bit, and so on.
+each sees what the one before left. A token is then drawn by inverse CDF in float64 from one uniform
+per (sample, step), one bit of its id after the other: first whether the id is even or odd, then its
+second lowest bit, and so on. The uniform's own bits are spread over these choices by SplitMix64.
 
 Why bit by bit: other batch shapes round logits differently, by a relative e of about 1e-5 in the
 probabilities. One inverse CDF over the whole vocabulary has tens of thousands of boundaries that
 all move by about e, many of them closer together than that: about one token in a thousand came out
-different. Bit by bit, only as many boundaries matter as a token id has bits.
+different. Bit by bit, only as many boundaries matter as a token id has bits. And why spread: the
+rest of a uniform below a boundary, scaled up for the next choice, would carry e along and grow it.
 """
 
 from collections.abc import Sequence
@@ -27,12 +28,36 @@ _NUCLEUS = 1024
 
 
 def n_token_bits(vocabulary: int) -> int:
-    """Bits that number every token; how many uniforms a draw takes.
+    """Bits that number every token.
 
     >>> n_token_bits(2), n_token_bits(50257)
     (1, 16)
     """
     return max(1, (vocabulary - 1).bit_length())
+
+
+def spread(chances: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """Make ``n`` uniforms of each: SplitMix64 (Steele et al. 2014), seeded with its 53 bits.
+
+    Parameters
+    ----------
+    chances : array of shape (m,)
+        Uniforms in [0, 1).
+
+    Returns
+    -------
+    array of shape (m, n), in [0, 1)
+
+    Examples
+    --------
+    >>> spread(np.array([0.0]), 3).round(6).tolist()
+    [[0.883311, 0.431528, 0.026434]]
+    """
+    seeds = (chances * 2.0**53).astype(np.uint64)[:, np.newaxis]
+    state = seeds + np.arange(1, n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(((state ^ (state >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53)
 
 
 def draw(
@@ -44,7 +69,7 @@ def draw(
     ----------
     logits : tensor of shape (n, vocabulary)
     decodings : sequence of n Decoding
-    chances : array of shape (n, n_token_bits(vocabulary))
+    chances : array of shape (n,)
         Uniforms in [0, 1).
 
     Returns
@@ -71,8 +96,9 @@ def _draw_alike(logits: Any, decoding: Decoding, chances: NDArray[np.float64]) -
     if decoding.temperature == 0.0:
         chosen = logits.argmax(dim=-1)
     else:
-        chosen = _bitwise_inverse_cdf(
-            weights(logits, decoding), torch.from_numpy(chances).to(logits.device)
+        chosen = choose_by_bits(
+            weights(logits, decoding),
+            torch.from_numpy(spread(chances, n_token_bits(logits.shape[-1]))).to(logits.device),
         )
     pairs = zip(chosen.tolist(), is_finite.tolist(), strict=True)
     return [token if ok else None for token, ok in pairs]
@@ -122,7 +148,20 @@ def _least_in_nucleus(weight: Any, top_p: float, n_top: int = _NUCLEUS) -> Any:
     return least
 
 
-def _bitwise_inverse_cdf(weight: Any, chances: Any) -> Any:
+def choose_by_bits(weight: Any, chances: Any) -> Any:
+    """Inverse CDF, one bit of the token id after the other.
+
+    Parameters
+    ----------
+    weight : float64 tensor of shape (n, vocabulary)
+        Unnormalised probabilities.
+    chances : float64 tensor of shape (n, n_token_bits(vocabulary))
+        Uniforms in [0, 1), the one of the lowest bit first.
+
+    Returns
+    -------
+    tensor of n token ids
+    """
     n, vocabulary = weight.shape
     n_bits = chances.shape[-1]
     mass = torch.nn.functional.pad(weight, (0, (1 << n_bits) - vocabulary))

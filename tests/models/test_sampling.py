@@ -13,7 +13,7 @@ from scipy import stats
 from transformers.generation import logits_process
 
 from evalsuite.models.sampling import Drawn, SampleRow, generate
-from evalsuite.models.token_choice import draw, n_token_bits, weights
+from evalsuite.models.token_choice import choose_by_bits, draw, spread, weights
 from evalsuite.requests import Decoding, Sampling, uniforms
 
 PROMPTS = [(5, 6, 7), (8,), tuple(range(9, 40)), (41, 42, 43, 44), (50, 51), (5, 6, 8)]
@@ -179,7 +179,7 @@ def test_a_nucleus_wider_than_the_first_look_is_found() -> None:
 
 
 def frequencies(logits: torch.Tensor, decoding: Decoding, n: int) -> np.ndarray:
-    chances = np.stack([uniforms(key(i), n_token_bits(len(logits))) for i in range(n)])
+    chances = np.array([uniforms(key(i), 1)[0] for i in range(n)])
     tokens = draw(logits.expand(n, -1), [decoding] * n, chances)
     return np.bincount(np.array(tokens), minlength=len(logits))
 
@@ -209,10 +209,27 @@ def test_frequencies_follow_the_distribution(vocabulary: int, decoding: Decoding
 def test_a_token_that_was_cut_is_never_drawn(chance: float) -> None:
     logits = torch.full((1, 1000), -torch.inf)
     logits[0, [3, 500, 998]] = torch.tensor([0.0, 1.0, -30.0])
-    chances = np.full((1, n_token_bits(1000)), chance)
+    chances = np.array([chance])
     assert draw(logits, [Decoding()], chances)[0] in {3, 500, 998}
     assert draw(logits, [Decoding(top_k=2)], chances)[0] in {3, 500}
     assert draw(logits, [Decoding(temperature=1e-6)], chances) == [500]
+    extremes = torch.full((1, 10), chance, dtype=torch.float64)
+    assert int(choose_by_bits(weights(logits, Decoding()), extremes)) in {3, 500, 998}
+
+
+def test_one_uniform_is_spread_as_splitmix64_does_it() -> None:
+    # The first outputs of the published generator for seed 0.
+    published = (0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F)
+    expected = [(number >> 11) * 2.0**-53 for number in published]
+    assert spread(np.array([0.0]), 3)[0].tolist() == expected
+
+
+def test_spread_uniforms_are_uniform_and_do_not_follow_each_other() -> None:
+    found = spread(np.random.default_rng(3).random(20_000), 16)
+    for column in found.T:
+        assert stats.kstest(column, "uniform").pvalue > 1e-4
+    correlation = np.corrcoef(found.T) - np.eye(16)
+    assert np.abs(correlation).max() < 0.04
 
 
 def test_only_the_row_with_a_bad_logit_has_no_token() -> None:
@@ -220,7 +237,7 @@ def test_only_the_row_with_a_bad_logit_has_no_token() -> None:
     logits[1, 7] = torch.nan
     logits[2, 7] = torch.inf
     for decoding in (Decoding(), Decoding(temperature=0.0), Decoding(top_p=0.5, min_p=0.1)):
-        tokens = draw(logits, [decoding] * 4, np.full((4, 6), 0.3))
+        tokens = draw(logits, [decoding] * 4, np.full(4, 0.3))
         assert [token is None for token in tokens] == [False, True, True, False]
 
 
