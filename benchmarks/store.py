@@ -21,7 +21,8 @@ import numpy as np
 import pyarrow as pa
 
 from evalsuite.requests import Entrant, Prompt, Request, Response, Sampling
-from evalsuite.store import Folder, Store
+from evalsuite.response_folder import Folder
+from evalsuite.store import Store
 
 SAMPLES = 16
 PACK = 4096

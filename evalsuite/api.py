@@ -14,10 +14,10 @@ from evalsuite.leaderboard import build_leaderboard, find_records
 from evalsuite.leaderboard_csv import write_leaderboard
 from evalsuite.models.spec import first_problem
 from evalsuite.progress import Silent
-from evalsuite.record import Record, load_record, save_record
+from evalsuite.record import Record, save_record
 from evalsuite.settings import settings
 from evalsuite.tasks import TASKS, TaskCard
-from evalsuite.verification import verify
+from evalsuite.verification import check
 
 RESULTS = "results"
 LEADERBOARDS = "leaderboards"
@@ -127,39 +127,50 @@ def run_and_publish(
 def publish(task: str, out: Path) -> tuple[Path, tuple[str, ...]]:
     """Rebuild ``leaderboards/<task>.csv`` from the records of a task.
 
-    Every record is recomputed from its responses first; one that fails is left out.
+    Every record is recomputed from its responses first; one that fails is left out, and one without
+    responses is marked as self-reported.
 
     Returns
     -------
     the CSV file, and what was left out and why.
     """
-    verified, rejected = check_records(out, task)
-    frame = build_leaderboard(verified, verified=[record.hash for record in verified])
+    records, verified, rejected = check_records(out, task)
+    frame = build_leaderboard(records, verified=verified)
     path = out / LEADERBOARDS / f"{task}.csv"
     write_leaderboard(frame, path)
     return path, rejected
 
 
-def check_records(out: Path, task: str) -> tuple[list[Record], tuple[str, ...]]:
-    """Recompute every record of a task; return the good ones, and the faults of the others."""
+def check_records(out: Path, task: str) -> tuple[list[Record], frozenset[str], tuple[str, ...]]:
+    """Recompute every record of a task from its responses.
+
+    Returns
+    -------
+    the records without a fault, the hashes of those that were recomputed (the others came without
+    responses), and the faults of the rest.
+    """
     good: list[Record] = []
+    verified: set[str] = set()
     rejected: list[str] = []
     for folder in find_records(out / RESULTS, task):
         try:
-            verification = verify(folder)
+            found = check(folder)
         except BadInput as error:
             rejected.append(str(error))
             continue
-        if verification.problems:
-            rejected.append(f"{folder}: {verification.problems[0]}")
-        else:
-            good.append(verification.record)
-    return good, tuple(rejected)
+        if found.problems:
+            rejected.append(f"{folder}: {found.problems[0]}")
+            continue
+        good.append(found.record)
+        if found.is_recomputed:
+            verified.add(found.record.hash)
+    return good, frozenset(verified), tuple(rejected)
 
 
 def recorded_tasks(out: Path) -> list[str]:
     """Names of the tasks that have records below ``out/results``."""
-    return sorted({load_record(folder).task for folder in find_records(out / RESULTS)})
+    results = out / RESULTS
+    return sorted({folder.relative_to(results).parts[0] for folder in find_records(results)})
 
 
 def dry_run(prepared: Prepared) -> list[Call]:

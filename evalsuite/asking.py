@@ -30,7 +30,8 @@ from evalsuite.requests import (
     Sampling,
     unique_by_key,
 )
-from evalsuite.store import Folder, Store
+from evalsuite.response_folder import Folder
+from evalsuite.store import Store
 from evalsuite.tables import ResponseTable, Row, RowStatus
 
 
@@ -281,8 +282,7 @@ class Run:
 
 
 def _small_values(folder: Folder, keys: list[bytes]) -> dict[bytes, Response]:
-    found = folder.read(keys, payloads=False)
-    return {summary.key: Response(**summary._asdict()) for summary in found}
+    return dict(zip(keys, folder.read(keys, payloads=False), strict=True))
 
 
 def _fill(row: Row, found: dict[bytes, Response]) -> Row:

@@ -199,9 +199,8 @@ def leaderboard_show(
     card = TASKS[task].card
     if measure is not None:
         card.measure(measure)
-    records, rejected = api.check_records(out, task)
-    seals = [record.hash for record in records]
-    frame = build_leaderboard(records, measure=measure, slice=slice, verified=seals)
+    records, verified, rejected = api.check_records(out, task)
+    frame = build_leaderboard(records, measure=measure, slice=slice, verified=verified)
     _report_rejected(rejected)
     if frame.empty:
         raise BadInput(
@@ -243,7 +242,7 @@ def leaderboard_plot(
     from evalsuite.tasks import TASKS
 
     card = TASKS[task].card
-    records, rejected = api.check_records(out, task)
+    records, _, rejected = api.check_records(out, task)
     chosen = [record for record in records if record.fingerprint.startswith(fingerprint)]
     _report_rejected(rejected)
     if len({record.fingerprint for record in chosen}) > 1:

@@ -35,13 +35,19 @@ def write_leaderboard(frame: "pd.DataFrame", path: Path) -> None:
     """Write a leaderboard whole or not at all.
 
     Texts are quoted; numbers are not, and stand in full precision; nothing means unknown.
+
+    Raises
+    ------
+    BadInput
+        If the disk is full or the folder cannot be written.
     """
     buffer = io.StringIO(newline="")
     buffer.write(",".join(COLUMNS) + "\r\n")
     for row in frame[list(COLUMNS)].itertuples(index=False, name=None):
         cells = (_cell(name, value) for name, value in zip(COLUMNS, row, strict=True))
         buffer.write(",".join(cells) + "\r\n")
-    atomic.write_text(path, buffer.getvalue())
+    with atomic.told_to_the_user("write", path):
+        atomic.write_text(path, buffer.getvalue())
 
 
 def _cell(name: str, value: Any) -> str:

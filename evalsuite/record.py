@@ -184,23 +184,22 @@ def save_record(
     """
     folder = record_folder(record, results)
     fresh = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.tmp")
-    try:
-        fresh.mkdir(parents=True)
-        responses_sha256 = write_responses(fresh / RESPONSES_FILE, units, tables)
-        record = record.model_copy(update={"responses_sha256": responses_sha256}).sealed()
-        atomic.write_text(fresh / RECORD_FILE, record.to_json())
-        if folder.exists():
-            _refuse_to_replace(folder, record, force=force)
-            old = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.old")
-            folder.rename(old)
-            fresh.rename(folder)
-            shutil.rmtree(old)
-        else:
-            fresh.rename(folder)
-    except OSError as error:
-        raise atomic.cannot_write(folder, error) from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+    with atomic.told_to_the_user("write", folder):
+        try:
+            fresh.mkdir(parents=True)
+            responses_sha256 = write_responses(fresh / RESPONSES_FILE, units, tables)
+            record = record.model_copy(update={"responses_sha256": responses_sha256}).sealed()
+            atomic.write_text(fresh / RECORD_FILE, record.to_json())
+            if folder.exists():
+                _refuse_to_replace(folder, record, force=force)
+                old = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.old")
+                folder.rename(old)
+                fresh.rename(folder)
+                shutil.rmtree(old)
+            else:
+                fresh.rename(folder)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
     return record, folder
 
 

@@ -62,9 +62,19 @@ def encode(responses: Sequence[Response]) -> Iterator[pa.Table]:
         yield _table(responses[start:])
 
 
-def _overflows(tables: list[pa.Table]) -> bool:
+def as_responses(table: pa.Table) -> list[Response]:
+    """Turn rows into responses; columns of `PAYLOADS` may be lacking, and are None then."""
+    columns = {
+        name: _column(table, name) if name in table.column_names else [None] * len(table)
+        for name in SCHEMA.names
+    }
+    return [Response(*row) for row in zip(*columns.values(), strict=True)]
+
+
+def fit_a_row_group(tables: Sequence[pa.Table]) -> bool:
+    """Whether tables are small enough to be one row group together."""
     n_bytes = sum(table.nbytes for table in tables)
-    return bool(n_bytes > _ROW_GROUP_BYTES or sum(map(len, tables)) > _ROW_GROUP_ROWS)
+    return n_bytes <= _ROW_GROUP_BYTES and sum(map(len, tables)) <= _ROW_GROUP_ROWS
 
 
 def _check(response: Response) -> int:
@@ -72,6 +82,8 @@ def _check(response: Response) -> int:
     name = response.key.hex()[:16]
     if response.status not in _STATUS:
         raise ValueError(f"response {name}: status {response.status!r} is not final")
+    if response.finish not in _FINISH:
+        raise ValueError(f"response {name}: finish {response.finish!r} is not known")
     vector = response.vector
     if vector is not None and (vector.ndim != 1 or vector.dtype != np.float32):
         raise ValueError(f"response {name}: the vector is not one row of float32")
@@ -99,11 +111,16 @@ def _table(responses: Sequence[Response]) -> pa.Table:
     try:
         arrays = {name: pa.array(rows, SCHEMA.field(name).type) for name, rows in columns.items()}
     except UnicodeEncodeError as error:
-        first, last = responses[0].key.hex()[:16], responses[-1].key.hex()[:16]
+        name = next(r.key for r in responses if _has_lone_surrogate(r)).hex()[:16]
         raise ValueError(
-            f"responses {first} to {last}: a text has a lone surrogate, which UTF-8 cannot hold"
+            f"response {name}: a text has a lone surrogate, which UTF-8 cannot hold"
         ) from error
     return pa.table({"vector": vectors, **arrays}).select(SCHEMA.names).cast(SCHEMA)
+
+
+def _has_lone_surrogate(response: Response) -> bool:
+    texts = [response.text, response.message, *(box.label for box in response.boxes or ())]
+    return any("\ud800" <= letter <= "\udfff" for text in texts if text for letter in text)
 
 
 def _vectors(vectors: list[NDArray[np.float32] | None]) -> pa.Array:
@@ -117,37 +134,30 @@ def _vectors(vectors: list[NDArray[np.float32] | None]) -> pa.Array:
     )
 
 
-def as_responses(table: pa.Table) -> list[Response]:
-    """Turn rows with all columns into responses."""
-    columns = [*_small_columns(table), _numpy_rows(table["vector"]), _image_bytes(table["image"])]
-    return [
-        Response(key, status, text, finish, n_in, n_out, vector, image, scores, boxes, message)
-        for key, status, text, finish, n_in, n_out, scores, boxes, message, vector, image in zip(
-            *columns, strict=True
-        )
-    ]
-
-
-def _small_columns(table: pa.Table) -> list[list[Any]]:
-    """The columns of a summary, in its order."""
-    columns: dict[str, list[Any]] = {}
-    for name in Summary._fields:
-        values = table[name]
-        is_empty = values.null_count == len(table)
-        columns[name] = [None] * len(table) if is_empty else values.to_pylist()
-    # One string for all rows that say the same.
-    columns["status"] = [_STATUS[status] for status in columns["status"]]
-    columns["finish"] = [_FINISH[finish] for finish in columns["finish"]]
-    columns["scores"] = [None if row is None else tuple(row) for row in columns["scores"]]
-    columns["boxes"] = [
-        None if row is None else tuple(Box(**box) for box in row) for row in columns["boxes"]
-    ]
-    return list(columns.values())
+def _column(table: pa.Table, name: str) -> list[Any]:
+    """The values of a column as a response holds them."""
+    column = table[name]
+    if column.null_count == len(column):
+        return [None] * len(column)
+    if name == "vector":
+        return _numpy_rows(column)
+    if name == "image":
+        column = column.combine_chunks().flatten()[0]
+    values: list[Any] = column.to_pylist()
+    match name:
+        case "status":  # one string for all rows that say the same
+            return [_STATUS[status] for status in values]
+        case "finish":
+            return [_FINISH[finish] for finish in values]
+        case "scores":
+            return [None if row is None else tuple(row) for row in values]
+        case "boxes":
+            return [None if row is None else tuple(Box(**box) for box in row) for row in values]
+        case _:
+            return values
 
 
 def _numpy_rows(column: pa.ChunkedArray) -> list[NDArray[np.float32] | None]:
-    if column.null_count == len(column):
-        return [None] * len(column)
     array = column.combine_chunks()
     numbers, offsets = array.values.to_numpy(), array.offsets.to_numpy()
     is_valid = array.is_valid().to_pylist()
@@ -155,12 +165,3 @@ def _numpy_rows(column: pa.ChunkedArray) -> list[NDArray[np.float32] | None]:
         numbers[offsets[i] : offsets[i + 1]].copy() if valid else None
         for i, valid in enumerate(is_valid)
     ]
-
-
-def _image_bytes(column: pa.ChunkedArray) -> list[bytes | None]:
-    if column.null_count == len(column):
-        return [None] * len(column)
-    images: list[bytes | None] = column.combine_chunks().flatten()[0].to_pylist()
-    return images
-
-

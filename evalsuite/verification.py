@@ -18,10 +18,19 @@ TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Verification:
-    """A record and what does not follow from its responses; no problems: verified."""
+    """A record and what does not follow from its responses.
+
+    Parameters
+    ----------
+    problems : tuple of str
+        Each names what was changed; none: all of it follows.
+    is_recomputed : bool
+        False where the responses are not there, so that the record only agrees with itself.
+    """
 
     record: Record
     problems: tuple[str, ...]
+    is_recomputed: bool = True
 
 
 def verify(path: str | Path) -> Verification:
@@ -32,13 +41,25 @@ def verify(path: str | Path) -> Verification:
     BadInput
         If there is no record or no responses file, or another version of the task is installed.
     """
+    found = check(path)
+    if not found.is_recomputed:
+        raise BadInput(f"{path}: no {RESPONSES_FILE} beside the record; without it none can check")
+    return found
+
+
+def check(path: str | Path) -> Verification:
+    """As `verify`, but where the responses are not there check only that the record is whole."""
     path = Path(path)
     record = load_record(path)
     folder = path if path.is_dir() else path.parent
-    return Verification(record, tuple(_problems(record, folder)))
+    problems = list(_claims(record))
+    if not (folder / RESPONSES_FILE).is_file():
+        return Verification(record, tuple(problems), is_recomputed=False)
+    return Verification(record, (*problems, *_contradictions(record, folder)))
 
 
-def _problems(record: Record, folder: Path) -> Iterator[str]:
+def _claims(record: Record) -> Iterator[str]:
+    """What a record says of itself and is not so."""
     if record.computed_hash() != record.hash:
         yield "record.json was changed: its hash does not fit its content"
     if record.apparatus.fingerprint != record.fingerprint:
@@ -47,10 +68,10 @@ def _problems(record: Record, folder: Path) -> Iterator[str]:
         yield "prompts_sha256: the record and its apparatus name different prompts"
     if record.headline not in record.estimates:
         yield "headline: is none of the estimates"
-    if not (folder / RESPONSES_FILE).is_file():
-        raise BadInput(
-            f"{folder}: no {RESPONSES_FILE} beside the record; without it none can check"
-        )
+
+
+def _contradictions(record: Record, folder: Path) -> Iterator[str]:
+    """What a record says and its responses do not."""
     entrants = {role: judge.entrant for role, judge in record.judges.items()}
     responses = ResponsesFile(folder / RESPONSES_FILE, entrants | {"model": record.entrant})
     yield from responses.problems

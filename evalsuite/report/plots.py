@@ -32,7 +32,8 @@ def plot_slices(records: Sequence[Record], measure: str, path: Path) -> None:
     Raises
     ------
     BadInput
-        If fingerprints differ, nothing can be drawn, or the file's kind is another.
+        If fingerprints differ, nothing can be drawn, the file's kind is another, or it cannot be
+        written.
     """
     if path.suffix not in {".png", ".svg"}:
         raise BadInput(f"{path}: a figure is written as .png or .svg")
@@ -58,7 +59,7 @@ def plot_slices(records: Sequence[Record], measure: str, path: Path) -> None:
         axes.spines[side].set_visible(False)
     axes.set_xlabel(f"{measure} (bars: 95 % intervals)")
     figure.legend(loc="outside upper left", frameon=False, ncols=2)
-    with atomic.replacing(path) as temporary:
+    with atomic.told_to_the_user("write", path), atomic.replacing(path) as temporary:
         figure.savefig(temporary, format=path.suffix[1:], dpi=150)
 
 

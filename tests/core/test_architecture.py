@@ -18,9 +18,12 @@ ROOT = Path(__file__).parents[2]
 # An entry is a module or a package with all its modules, but for those that have a row themselves.
 LEVELS = (
     ("errors", "settings", "redaction", "provenance", "metrics", "stats"),
-    ("requests", "measures", "progress", "atomic"),
-    ("batching", "shards", "models.capabilities", "models.decoding_options", "models.spec"),
-    ("models.listing",),
+    ("requests", "measures", "progress", "atomic", "key_index"),
+    ("batching", "shard_rows", "models.capabilities", "models.decoding_options", "models.spec"),
+    ("models.listing", "shards"),
+    ("shard_folder",),
+    ("compaction",),
+    ("response_folder",),
     ("prompts", "store", "registry", "engine", "models"),
     ("tables", "models.backends"),
     ("tasks", "asking", "responses_file"),

@@ -20,10 +20,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalsuite import shards, store
+from evalsuite import compaction, response_folder, shards
 from evalsuite.errors import StoreError
 from evalsuite.requests import Box, Entrant, Response
-from evalsuite.store import Folder, Store
+from evalsuite.response_folder import Folder
+from evalsuite.store import Store
 
 ENTRANT = Entrant(model="m", backend="b", revision="1")
 FORK = multiprocessing.get_context("fork")
@@ -142,12 +143,17 @@ def test_what_is_appended_first_comes_back_to_the_last_bit_also_after_compaction
         assert len(fresh) == len(asked) and fresh.set_aside == []
 
 
-def test_summaries_have_all_but_the_payloads(tmp_path):
+def test_responses_read_without_payloads_have_all_but_those(tmp_path):
     folder = open_folder(tmp_path)
     box = Box("cup", 0.5, 0.0, 1.0, 2.0, 3.0)
     folder.append([Response(key(1), "ok", image=b"png", scores=(0.25,), boxes=(box,), message="m")])
-    (summary,) = folder.read([key(1)], payloads=False)
-    assert summary == (key(1), "ok", None, None, None, None, (0.25,), (box,), "m")
+    vector = np.ones(2, np.float32)
+    folder.append([Response(key(2), "ok", vector=vector)])
+    assert folder.read([key(1), key(2)], payloads=False) == [
+        Response(key(1), "ok", scores=(0.25,), boxes=(box,), message="m"),
+        Response(key(2), "ok"),
+    ]
+    assert folder.read([key(1), key(2)])[1].vector.tolist() == [1.0, 1.0]
 
 
 def test_a_response_that_is_not_final_is_refused_and_nothing_is_written(tmp_path):
@@ -158,18 +164,32 @@ def test_a_response_that_is_not_final_is_refused_and_nothing_is_written(tmp_path
     assert not list(folder.path.glob(".*.tmp"))
 
 
+BROKEN = bytes.fromhex("0123456789abcdef") * 4
+
+
 @pytest.mark.parametrize(
-    "response",
+    ("response", "says"),
     [
-        Response(key(1), "ok", vector=np.zeros((2, 2), np.float32)),
-        Response(key(1), "ok", vector=np.zeros(2, np.float64)),
-        Response(key(1), "ok", text="half a pair \ud800"),
-        Response(b"short", "ok", text="a"),
+        (Response(BROKEN, "ok", vector=np.zeros((2, 2), np.float32)), "one row of float32"),
+        (Response(BROKEN, "ok", vector=np.zeros(2, np.float64)), "one row of float32"),
+        (Response(BROKEN, "ok", text="half a pair \ud800"), "lone surrogate"),
+        (Response(BROKEN, "filtered", message="\udfff"), "lone surrogate"),
+        (Response(BROKEN, "ok", boxes=(Box("\ud800", 1, 0, 0, 1, 1),)), "lone surrogate"),
+        (Response(BROKEN, "ok", text="a", finish="eos"), "finish 'eos' is not known"),
     ],
 )
-def test_a_value_that_would_not_come_back_exactly_is_refused(tmp_path, response):
-    with pytest.raises(ValueError):
-        open_folder(tmp_path).append([response])
+def test_a_value_that_would_not_come_back_exactly_is_refused_by_the_name_of_its_key(
+    tmp_path, response, says
+):
+    folder = open_folder(tmp_path)
+    with pytest.raises(ValueError, match=f"^response 0123456789abcdef: .*{says}"):
+        folder.append([*said(1), response, *said(2)])
+    assert shard_paths(folder) == [] and not list(folder.path.glob(".*.tmp"))
+
+
+def test_a_key_of_another_length_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="a key has 32 bytes"):
+        open_folder(tmp_path).append([Response(b"short", "ok", text="a")])
 
 
 def test_one_image_is_read_without_its_neighbours(tmp_path):
@@ -204,7 +224,7 @@ def test_an_unknown_key_is_a_key_error_and_no_keys_are_no_rows(tmp_path):
 
 
 def test_keys_may_be_asked_twice_and_over_many_windows(tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "_WINDOW_ROWS", 10)
+    monkeypatch.setattr(response_folder, "WINDOW_ROWS", 10)
     folder = open_folder(tmp_path)
     for start in range(0, 60, 20):
         folder.append(said(*range(start, start + 20)))
@@ -273,7 +293,8 @@ def test_a_file_with_the_right_sum_that_is_no_shard_is_set_aside(tmp_path):
     folder.append(said(1))
     temporary = folder.path / ".0123456789abcdef.tmp"
     temporary.write_bytes(b"not parquet at all")
-    name = shards.publish(temporary, hashlib.sha256(b"not parquet at all").hexdigest()[:32])
+    sha256 = hashlib.sha256(b"not parquet at all").hexdigest()[:32]
+    name = shards.Draft(temporary, sha256).publish()
     reader = open_folder(tmp_path)
     assert reader.known([key(1)]).all()
     assert reader.set_aside == [name]
@@ -325,7 +346,7 @@ def test_only_old_leftovers_of_killed_writers_are_removed(tmp_path):
 
 
 def test_compaction_keeps_the_first_of_equal_keys_and_bounds_the_shards(tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "_SHARD_ROWS", 25)
+    monkeypatch.setattr(compaction, "SHARD_ROWS", 25)
     folder = open_folder(tmp_path)
     for i in range(12):
         folder.append(said(*range(i * 4, i * 4 + 8), text=f"pack {i}"))
@@ -354,14 +375,14 @@ def test_a_shard_that_comes_in_between_stops_the_merge(tmp_path, monkeypatch):
     folder.append(said(2, text="second"))
     first, second = shard_paths(folder)
     times = [int(path.name[:16], 16) for path in (first, second)]
-    merged = shards.merged
+    merged_rows = compaction.merged_rows
 
     def meanwhile(paths):
         monkeypatch.setattr(time, "time_ns", lambda: sum(times) // 2)
         open_folder(tmp_path).append(said(2, text="between"))
-        return merged(paths)
+        return merged_rows(paths)
 
-    monkeypatch.setattr(shards, "merged", meanwhile)
+    monkeypatch.setattr(compaction, "merged_rows", meanwhile)
     assert folder.compact(min_shards=2) == 0
     assert len(shard_paths(folder)) == 3 and not list(folder.path.glob(".*.tmp"))
     assert folder.read([key(2)])[0].text == "between 2"

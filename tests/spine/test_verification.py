@@ -123,6 +123,24 @@ def test_a_leaderboard_leaves_a_record_out_that_is_not_true(folder: Path, tmp_pa
     assert len(csv.splitlines()) == 1
 
 
+def test_a_record_without_responses_is_self_reported_and_cannot_be_verified(
+    folder: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "board" / "results" / "rlhf_diversity" / "x" / "y"
+    shutil.copytree(folder, place)
+    (place / "responses.parquet").unlink()
+    built = cli("leaderboard", "build", "--out", str(tmp_path / "board"), cwd=tmp_path)
+    assert built.returncode == 0, built.stderr
+    csv = (tmp_path / "board" / "leaderboards" / "rlhf_diversity.csv").read_text()
+    assert csv.count('"self_reported"') == 1
+    found = cli("verify", str(place), cwd=tmp_path)
+    assert found.returncode == 2 and "without it none can check" in found.stderr
+    change_record(place, lambda value: value.update(seed=5), seal=False)
+    cli("leaderboard", "build", "--out", str(tmp_path / "board"), cwd=tmp_path)
+    csv = (tmp_path / "board" / "leaderboards" / "rlhf_diversity.csv").read_text()
+    assert "self_reported" not in csv, "a record that contradicts itself is left out"
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
