@@ -107,6 +107,7 @@ def _load(kind: Any, handle: "TransformersHandle", device: str) -> Any:
     if handle.options.threads is not None:
         torch.set_num_threads(handle.options.threads)
     name = handle.entrant.model
+    transformers.utils.logging.disable_progress_bar()  # the suite shows its own
     try:
         with memory_watched():
             model, report = kind.from_pretrained(
