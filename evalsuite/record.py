@@ -171,7 +171,8 @@ def save_record(
 ) -> tuple[Record, Path]:
     """Write ``record.json`` and ``responses.parquet``, both or neither.
 
-    An equal or an incomplete record of the same run is replaced.
+    An equal complete record that stands there already is kept, with the times of its own run; an
+    incomplete one is replaced.
 
     Returns
     -------
@@ -188,24 +189,30 @@ def save_record(
         try:
             fresh.mkdir(parents=True)
             responses_sha256 = write_responses(fresh / RESPONSES_FILE, units, tables)
+            atomic.flush(fresh / RESPONSES_FILE)
             record = record.model_copy(update={"responses_sha256": responses_sha256}).sealed()
             atomic.write_text(fresh / RECORD_FILE, record.to_json())
-            if folder.exists():
-                _refuse_to_replace(folder, record, force=force)
-                old = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.old")
-                folder.rename(old)
-                fresh.rename(folder)
-                shutil.rmtree(old)
-            else:
-                fresh.rename(folder)
+            if force or not _stands_already(folder, record):
+                _swap(fresh, folder)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
     return record, folder
 
 
-def _refuse_to_replace(folder: Path, record: Record, *, force: bool) -> None:
-    if force or not (folder / RECORD_FILE).exists():
-        return
+def _swap(fresh: Path, folder: Path) -> None:
+    """Put a folder in the place of another, which is gone only when that has been done."""
+    old = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.old")
+    if folder.exists():
+        folder.rename(old)
+    fresh.rename(folder)
+    atomic.flush(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _stands_already(folder: Path, record: Record) -> bool:
+    """Whether an equal record stands there; an error if a different complete one does."""
+    if not all((folder / name).exists() for name in (RECORD_FILE, RESPONSES_FILE)):
+        return False
     old = load_record(folder)
     if old.complete and not record.complete:
         raise Incomplete(
@@ -218,6 +225,7 @@ def _refuse_to_replace(folder: Path, record: Record, *, force: bool) -> None:
             f"{record.hash[:12]}). Answers differ between machines and package versions: keep it "
             "and choose another --out, or replace it with --force."
         )
+    return old.complete
 
 
 def load_record(path: str | Path) -> Record:
