@@ -4,7 +4,8 @@
 
 Both read the same prompts with the same number of rows in a batch, samples and longest answer, in
 one process and interleaved, so that another process's load falls on both. The flip rate compares
-packs of one prompt's samples, and single samples, with packs of 64 rows.
+packs of one prompt's samples, and single samples, with packs of 64 rows; and the same for a plain
+inverse CDF in the order of token ids, which is why the suite draws a token bit by bit.
 """
 
 import argparse
@@ -13,7 +14,8 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +92,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     by_prompt = ours(options.samples, requests)
     step = max(1, len(requests) // max(1, options.single))
     single = ours(1, requests[::step]) if options.single else []
+    with plain_inverse_cdf():
+        plain_packs = ours(options.rows, requests)
+        plain_by_prompt = ours(options.samples, requests)
     rate = {
         who: statistics.median(len(requests) / t for t in seconds)
         for who, seconds in timings.items()
@@ -118,6 +123,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "flipped_sequences_single_rows": flipped(packs[::step], single) if single else None,
         "flips_per_token_single_rows": flips_per_token(packs[::step], single) if single else None,
         "compared_tokens_single_rows": sum(n for _, n in single),
+        "plain_cdf_flipped_sequences": flipped(plain_packs, plain_by_prompt),
+        "plain_cdf_flips_per_token": flips_per_token(plain_packs, plain_by_prompt),
         "load_average": os.getloadavg()[0],
         "cpu_count": os.cpu_count(),
         "machine": platform.machine(),
@@ -159,6 +166,28 @@ def reference(model: Any, prompts: Sequence[Any], options: argparse.Namespace) -
         return n_new
 
     return run
+
+
+@contextmanager
+def plain_inverse_cdf() -> Iterator[None]:
+    """Draw tokens by one inverse CDF in the order of their ids, from the same uniforms."""
+    import torch
+
+    from evalsuite.models import sampling, token_choice
+
+    def draw(logits: Any, decodings: Sequence[Any], chances: Any) -> list[int | None]:
+        tokens: list[int | None] = []
+        for row, decoding, chance in zip(logits, decodings, chances, strict=True):
+            mass = token_choice.weights(row[None], decoding)[0].cumsum(-1)
+            tokens.append(int(torch.searchsorted(mass, chance * mass[-1], right=True)))
+        return tokens
+
+    ours = sampling.draw
+    sampling.draw = draw
+    try:
+        yield
+    finally:
+        sampling.draw = ours
 
 
 def flipped(a: Sequence[tuple[str, int]], b: Sequence[tuple[str, int]]) -> float:

@@ -3,13 +3,13 @@ import re
 from itertools import pairwise
 
 import pytest
-from evalsuite_tasks.rlhf_diversity.task import task as rlhf_diversity
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from evalsuite.errors import BadInput
 from evalsuite.prompts import Unit, parse_prompts, prompts_digest, read_prompts, stratified
 from evalsuite.requests import Prompt
+from evalsuite_tasks.rlhf_diversity.task import task as rlhf_diversity
 
 GOOD = '{"id": "a", "prompt": "one", "category": "x"}'
 

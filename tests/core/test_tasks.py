@@ -2,7 +2,6 @@ import hashlib
 import sys
 
 import pytest
-from evalsuite_tasks.rlhf_diversity.task import task as rlhf_diversity
 from pydantic import Field, ValidationError
 
 from evalsuite.errors import BadInput, UnknownName
@@ -11,6 +10,7 @@ from evalsuite.measures import MeasureCard
 from evalsuite.models.capabilities import ClassifiesText, EmbedsText, GeneratesText
 from evalsuite.requests import Decoding, Entrant
 from evalsuite.tasks import TASKS, DataFile, JudgeRole, Mode, Task, TaskCard, TaskOptions
+from evalsuite_tasks.rlhf_diversity.task import task as rlhf_diversity
 
 SET = b'{"id": "a", "prompt": "p"}\n{"id": "b", "prompt": "q"}\n'
 WORDS = "één\ntwo\n".encode()

@@ -209,6 +209,7 @@ def test_minilm_equals_sentence_transformers_numbers(home: Path) -> None:
     folder = embedded.MODELS["minilm-l6"].folder()
     assert folder is not None
     import sentence_transformers
+
     theirs = sentence_transformers.SentenceTransformer(str(folder / "model")).encode(texts)
     np.testing.assert_allclose(mine, theirs, atol=1e-5)
     assert mine[0] @ mine[1] > 0.7 > 0.3 > mine[0] @ mine[2]
