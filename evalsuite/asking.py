@@ -92,23 +92,21 @@ class Asker:
     role : str
         ``model``, or the judge's role.
     handle : ModelHandle
+    capability : type
+        What the role is asked for.
     decoding : Decoding
         The task's defaults; what the user set in the model's name goes before them.
     """
 
-    def __init__(self, role: str, handle: ModelHandle, decoding: Decoding, room: Room) -> None:
+    def __init__(
+        self, role: str, handle: ModelHandle, capability: type, decoding: Decoding, room: Room
+    ) -> None:
         self.role = role
         self.handle = handle
-        self.decoding = decoding.model_copy(update=handle.chosen_decoding)
+        self.entrant = entrant_in_role(handle, capability, decoding)
+        self.decoding = effective_decoding(handle, decoding)
         self._room = room
         self._occurrences: Counter[str] = Counter()
-
-    @property
-    def entrant(self) -> Entrant:
-        """The model with its effective decoding."""
-        samples = any(CAPABILITIES[c].sampled for c in self.handle.capabilities)
-        decoding = self.decoding if samples and self.role == "model" else None
-        return self.handle.entrant.model_copy(update={"decoding": decoding})
 
     def generate(
         self, units: Sequence[Unit], *, samples: int, max_new_tokens: int
@@ -239,6 +237,30 @@ class Asker:
 
 
 @dataclass(frozen=True)
+class AbsentJudge:
+    """Stands in a role that no model fills: what is asked of it stays unasked."""
+
+    role: str
+
+    def embed(self, table: ResponseTable) -> ResponseTable:
+        """Return a table without a vector; measures that need one are missing."""
+        rows = [replace(row, status="unasked", request=None, response=None) for row in table.rows]
+        return ResponseTable(self.role, rows, lambda keys: iter(()))
+
+
+def effective_decoding(handle: ModelHandle, default: Decoding) -> Decoding:
+    """The task's decoding, overridden by what the user chose in the model's name."""
+    return Decoding.model_validate(default.model_dump() | handle.chosen_decoding)
+
+
+def entrant_in_role(handle: ModelHandle, capability: type, default: Decoding) -> Entrant:
+    """The entrant, with its decoding where what the role asks for depends on chance."""
+    sampled = CAPABILITIES[capability].sampled
+    decoding = effective_decoding(handle, default) if sampled else None
+    return handle.entrant.model_copy(update={"decoding": decoding})
+
+
+@dataclass(frozen=True)
 class Run:
     """The handle that a task's ``collect`` holds.
 
@@ -248,7 +270,7 @@ class Run:
         What is to be asked, after ``--limit``.
     model : Asker
         The model under test.
-    judges : dict of str to Asker
+    judges : dict of str to Asker or AbsentJudge
         By role; see `judge`.
     data : dict of str to callable
         Readers of the card's data files; see `read`.
@@ -258,17 +280,17 @@ class Run:
 
     units: tuple[Unit, ...]
     model: Asker
-    judges: Mapping[str, Asker]
+    judges: Mapping[str, Asker | AbsentJudge]
     data: Mapping[str, Callable[[], str]]
     calls: list[Call]
 
-    def judge(self, role: str) -> Asker:
-        """Return the judge of a role of the card.
+    def judge(self, role: str) -> Asker | AbsentJudge:
+        """Return the judge of a role of the card, or its absence.
 
         Raises
         ------
         UnknownName
-            If the card has no such role, or nobody named a model for it.
+            If the card has no such role.
         """
         if role not in self.judges:
             raise UnknownName(unknown("judge", role, list(self.judges)))

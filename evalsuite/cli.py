@@ -100,6 +100,8 @@ def run(
     if prepared.is_default_model:
         name = prepared.model.entrant.model
         print(f"no --model given: taking the task's default, {name}", file=sys.stderr)
+    for role, supply in prepared.absent.items():
+        print(f"no judge {role}: measures that need it are missing. {supply}", file=sys.stderr)
     if dry_run:
         terminal.print_calls(api.dry_run(prepared), prepared, as_json=as_json)
         return
@@ -117,11 +119,7 @@ def run(
         terminal.print_published(published)
     _report_rejected(published.rejected)
     if not published.record.complete:
-        missing = published.record.counts.missing
-        raise Incomplete(
-            f"the run is incomplete ({missing} of {published.record.counts.requests:,} answers are "
-            "missing); the same command tries the errors again"
-        )
+        raise Incomplete(terminal.why_incomplete(published.record))
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 import datetime
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,9 +10,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from evalsuite.asking import Asker, Call, Room, Run
+from evalsuite.asking import AbsentJudge, Asker, Call, Room, Run, entrant_in_role
 from evalsuite.engine.local import LocalEngine
-from evalsuite.errors import BadInput, UnknownName
+from evalsuite.errors import BadInput, MissingPackage, UnknownName
 from evalsuite.fingerprint import Apparatus, apparatus
 from evalsuite.measures import ALL, MeasureEstimate, estimate_measure
 from evalsuite.models.backends import open_model
@@ -20,7 +20,7 @@ from evalsuite.models.capabilities import CAPABILITIES, ModelHandle
 from evalsuite.models.spec import unknown
 from evalsuite.progress import Silent
 from evalsuite.prompts import Unit, read_prompts, stratified
-from evalsuite.provenance import versions
+from evalsuite.provenance import device_used, versions
 from evalsuite.record import Counts, Judge, Provenance, Record
 from evalsuite.requests import Frozen
 from evalsuite.settings import Settings
@@ -66,7 +66,15 @@ class RunPlan(Frozen):
 
 @dataclass(frozen=True)
 class Prepared:
-    """A checked plan: everything is known, nothing is loaded."""
+    """A checked plan: everything is known, nothing is loaded.
+
+    Parameters
+    ----------
+    judges : dict of str to ModelHandle
+        By role.
+    absent : dict of str to str
+        Roles that no model fills, and what would fill them.
+    """
 
     plan: RunPlan
     task: Task
@@ -77,6 +85,7 @@ class Prepared:
     model: ModelHandle
     is_default_model: bool
     judges: dict[str, ModelHandle]
+    absent: dict[str, str]
 
     @property
     def mode(self) -> Mode:
@@ -86,7 +95,11 @@ class Prepared:
     @property
     def apparatus(self) -> Apparatus:
         """What the fingerprint is made of."""
-        judges = {role: handle.entrant for role, handle in self.judges.items()}
+        card = self.task.card
+        judges = {
+            role: entrant_in_role(handle, card.judges[role].capability, card.decoding)
+            for role, handle in self.judges.items()
+        }
         return apparatus(self.task, self.mode_name, self.options, self.units, judges)
 
 
@@ -104,11 +117,14 @@ def prepare(plan: RunPlan, settings: Settings) -> Prepared:
     mode_name = task.choose_mode(plan.mode, model.capabilities, spec)
     values: dict[str, object] = dict(plan.options)
     if plan.samples is not None:
+        if "samples" in values:
+            raise BadInput("samples is given twice: by --samples and by --option samples=...")
         values["samples"] = plan.samples
     options = task.read_options(mode_name, values)
     set_name, units = _units(task, plan.set)
     if plan.limit is not None:
         units = stratified(units, plan.limit)
+    judges, absent = _open_judges(task, plan, settings)
     return Prepared(
         plan=plan,
         task=task,
@@ -118,7 +134,8 @@ def prepare(plan: RunPlan, settings: Settings) -> Prepared:
         units=units,
         model=model,
         is_default_model=plan.model is None,
-        judges=_open_judges(task, plan, settings),
+        judges=judges,
+        absent=absent,
     )
 
 
@@ -138,7 +155,10 @@ def _units(task: Task, name: str | None) -> tuple[str, tuple[Unit, ...]]:
     return name, task.prompt_set(name)
 
 
-def _open_judges(task: Task, plan: RunPlan, settings: Settings) -> dict[str, ModelHandle]:
+def _open_judges(
+    task: Task, plan: RunPlan, settings: Settings
+) -> tuple[dict[str, ModelHandle], dict[str, str]]:
+    """Open the judges; a default whose package is not installed is absent, and no error."""
     roles = task.card.judges
     chosen: dict[str, str] = {}
     for role, spec in plan.judges:
@@ -147,18 +167,26 @@ def _open_judges(task: Task, plan: RunPlan, settings: Settings) -> dict[str, Mod
         if role in chosen:
             raise BadInput(f"judge {role!r} is given twice; a run takes one model a role")
         chosen[role] = spec
-    handles = {}
+    handles: dict[str, ModelHandle] = {}
+    absent: dict[str, str] = {}
     for role, card in roles.items():
         name = chosen.get(role, card.default)
         if name is None:
+            absent[role] = f"--judge {role}=MODEL"
             continue
-        handles[role] = open_model(name, settings, plan.trusted)
+        try:
+            handles[role] = open_model(name, settings, plan.trusted)
+        except MissingPackage as error:
+            if role in chosen:
+                raise
+            absent[role] = str(error)
+            continue
         if card.capability not in handles[role].capabilities:
             raise BadInput(
                 f"judge {role}: {name} cannot do what the role needs "
                 f"({CAPABILITIES[card.capability].name}); `evalsuite models` shows which can"
             )
-    return handles
+    return handles, absent
 
 
 def collect(
@@ -176,9 +204,10 @@ def collect(
     card = prepared.task.card
     run = Run(
         units=prepared.units,
-        model=Asker("model", prepared.model, card.decoding, room),
-        judges={
-            role: Asker(role, handle, card.decoding, room)
+        model=Asker("model", prepared.model, prepared.mode.asks, card.decoding, room),
+        judges={role: AbsentJudge(role) for role in prepared.absent}
+        | {
+            role: Asker(role, handle, card.judges[role].capability, card.decoding, room)
             for role, handle in prepared.judges.items()
         },
         data={data.file: partial(prepared.task.read, data) for data in card.data},
@@ -189,18 +218,35 @@ def collect(
 
 
 def estimates_of(
-    task: Task, mode: str, options: TaskOptions, tables: Tables
+    task: Task,
+    mode: str,
+    options: TaskOptions,
+    tables: Tables,
+    *,
+    absent: Collection[str] = (),
 ) -> tuple[MeasureEstimate, ...]:
-    """Score the tables and estimate every measure; pure, and shared by `run` and `verify`."""
+    """Score the tables and estimate every measure; pure, and shared by `run` and `verify`.
+
+    ``absent`` are the roles without a judge: a warning on each measure that needs one says so.
+    """
     measures = task.modes[mode].score(tables, options)
     names = [measure.name for measure in measures]
     if len(set(names)) != len(names):
         raise BadInput(f"task {task.card.name}: score returned two measures of one name: {names}")
     return tuple(
-        estimate
+        _without(task, card.judge, estimate) if card.judge in absent else estimate
         for measure in measures
-        for estimate in estimate_measure(measure, task.card.measure(measure.name))
+        for card in [task.card.measure(measure.name)]
+        for estimate in estimate_measure(measure, card)
     )
+
+
+def _without(task: Task, role: str | None, estimate: MeasureEstimate) -> MeasureEstimate:
+    default = role and task.card.judges[role].default
+    how = f"install {default} (`evalsuite models` has the command) or " if default else ""
+    note = f"no judge in the role {role}: {how}name one with --judge {role}=MODEL"
+    own = estimate.estimate.model_copy(update={"warnings": (note, *estimate.estimate.warnings)})
+    return estimate.model_copy(update={"estimate": own})
 
 
 def execute(prepared: Prepared, settings: Settings, progress: Silent) -> tuple[Record, Tables]:
@@ -212,7 +258,9 @@ def execute(prepared: Prepared, settings: Settings, progress: Silent) -> tuple[R
     """
     started, clock = _now(), time.monotonic()
     run, tables = collect(prepared, settings, progress)
-    estimates = estimates_of(prepared.task, prepared.mode_name, prepared.options, tables)
+    estimates = estimates_of(
+        prepared.task, prepared.mode_name, prepared.options, tables, absent=prepared.absent
+    )
     card = prepared.task.card
     headline = [e for e in estimates if e.measure == card.headline and e.slice == ALL]
     if not headline:
@@ -233,10 +281,11 @@ def execute(prepared: Prepared, settings: Settings, progress: Silent) -> tuple[R
         counts=counts,
         judges={
             role: Judge(
-                entrant=run.judge(role).entrant,
+                entrant=judge.entrant,
                 counts=_counts([call for call in run.calls if call.role == role]),
             )
-            for role in prepared.judges
+            for role, judge in run.judges.items()
+            if isinstance(judge, Asker)
         },
         complete=_is_complete(run.calls, counts, card.max_missing),
         prompts_sha256=prepared.apparatus.prompts_sha256,
@@ -247,7 +296,7 @@ def execute(prepared: Prepared, settings: Settings, progress: Silent) -> tuple[R
             seconds=round(time.monotonic() - clock, 3),
             cached={call.role: call.n_cached for call in run.calls},
             versions=versions(),
-            device=prepared.plan.device,
+            device=device_used(),
             engine=prepared.plan.engine,
         ),
     )

@@ -18,7 +18,7 @@ class Apparatus(Frozen):
     options : tuple of (str, scalar)
         The task's options, samples and length limits among them.
     judges : tuple of (str, str)
-        Role and identity digest of each judge.
+        Role and identity digest of each judge, its decoding included if it generates.
     measures : tuple of (str, int)
         Name and version of each measure.
     adaptive_rule, correction_sha256 : str or None
@@ -60,6 +60,12 @@ def apparatus(
         n_units=len(units),
         data=tuple(sorted((data.file, data.sha256) for data in card.data)),
         options=tuple(sorted(options.model_dump(mode="json").items())),
-        judges=tuple(sorted((role, judge.identity) for role, judge in judges.items())),
+        judges=tuple(sorted((role, _identity(judge)) for role, judge in judges.items())),
         measures=tuple(sorted((measure.name, measure.version) for measure in card.measures)),
     )
+
+
+def _identity(judge: Entrant) -> str:
+    if judge.decoding is None:
+        return judge.identity
+    return digest([judge.identity, judge.decoding.model_dump(mode="json")])

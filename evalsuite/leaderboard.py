@@ -123,7 +123,7 @@ def _row(
         "method": estimate.method,
         "n_units": record.apparatus.n_units,
         "n_clusters": estimate.n_clusters,
-        "samples_per_unit": options.get("samples"),
+        "samples_per_unit": options.get("samples", 1) * record.replicates,
         "n_missing": record.counts.requests - record.counts.ok,
         "completion_rate": record.counts.completion_rate,
         "judges": _judges(record),

@@ -42,6 +42,8 @@ class MeasureCard(BaseModel):
         Ends of the range; None where it is not bounded.
     unit : str
         Unit of the value, empty for a pure number.
+    judge : str or None
+        Role of the judge that it needs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,6 +55,7 @@ class MeasureCard(BaseModel):
     low: float | None = None
     high: float | None = None
     unit: str = ""
+    judge: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,8 @@ class PooledMeasure:
         One a cluster: the statistic with that cluster left out.
     n, n_missing : int
         Units in the set, and units that had to be left out of it.
+    notes : tuple of str
+        What a reader must know of the value; they join the estimate's warnings.
     """
 
     name: str
@@ -110,6 +115,7 @@ class PooledMeasure:
     rows: tuple[MeasureRow, ...]
     n: int
     n_missing: int = 0
+    notes: tuple[str, ...] = ()
 
 
 Measure = MeanMeasure | ProportionMeasure | PooledMeasure
@@ -152,7 +158,10 @@ def estimate_measure(
     if measure.name != card.name:
         raise ValueError(f"measure {measure.name!r} with the card of {card.name!r}")
     if isinstance(measure, PooledMeasure):
-        return [_describe(card, "pooled", ALL, _pooled(measure, level), None, (None, None))]
+        # With a unit left out, the statistic of all of them is known by its range only.
+        value, ends = measure.value, (card.low, card.high)
+        bounds = ends if measure.n_missing or value is None else (value, value)
+        return [_describe(card, "pooled", ALL, _pooled(measure, level), None, bounds)]
     strata = sorted({row.stratum for row in measure.rows if row.stratum})
     slices = [(ALL, measure.rows)]
     if len(strata) > 1:
@@ -184,7 +193,8 @@ def _pooled(measure: PooledMeasure, level: float) -> Estimate:
     value = np.nan if measure.value is None else measure.value
     left_out = [np.nan if row.value is None else row.value for row in measure.rows]
     estimate = jackknife_interval(value, left_out, level=level, n=measure.n)
-    return estimate.model_copy(update={"n_missing": measure.n_missing})
+    warnings = (*measure.notes, *estimate.warnings)
+    return estimate.model_copy(update={"n_missing": measure.n_missing, "warnings": warnings})
 
 
 def _bounds(rows: Sequence[MeasureRow], card: MeasureCard) -> tuple[float | None, float | None]:

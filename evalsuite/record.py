@@ -71,7 +71,7 @@ class Record(Frozen):
     complete : bool
         False while an answer is missing by error, or more are missing than the task allows.
     hash : str
-        sha256 of all fields but ``provenance`` and ``hash``.
+        sha256 of all fields but ``provenance``, ``prompt_set`` and itself.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -97,9 +97,13 @@ class Record(Frozen):
     hash: str = ""
 
     def computed_hash(self) -> str:
-        """sha256 of what the record claims; times, cache counts and versions are left out."""
-        claim = self.model_dump(mode="json", by_alias=True, exclude={"provenance", "hash"})
-        return digest(claim)
+        """sha256 of what the record claims; provenance and the name of the set are left out."""
+        return digest(self.claim())
+
+    def claim(self) -> dict[str, Any]:
+        """What the hash covers."""
+        outside = {"provenance", "hash", "prompt_set"}
+        return self.model_dump(mode="json", by_alias=True, exclude=outside)
 
     def sealed(self) -> "Record":
         """The record with its hash."""
@@ -220,10 +224,12 @@ def _stands_already(folder: Path, record: Record) -> bool:
             "kept. The same command tries the errors again."
         )
     if old.complete and old.hash != record.hash:
+        claim = record.claim()
+        differs = ", ".join(name for name, value in old.claim().items() if claim[name] != value)
         raise BadInput(
-            f"{folder} holds a different record of the same run (hash {old.hash[:12]}, now "
-            f"{record.hash[:12]}). Answers differ between machines and package versions: keep it "
-            "and choose another --out, or replace it with --force."
+            f"{folder} holds a record of the same run that differs in: {differs}. (Answers differ "
+            "between machines and package versions.) Keep it and choose another --out, or replace "
+            "it with --force."
         )
     return old.complete
 

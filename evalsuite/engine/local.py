@@ -55,15 +55,13 @@ class LocalEngine:
             n_todo=len(missing),
             work=sum(_share(pack, own) for pack, own in todo),
         )
-        parts = 1  # A part of a pack that did not fit is not tried again at that size.
+        halvings = 0  # A part of a pack that did not fit is not tried again at that size.
         for pack, own in todo:
-            step = -(-len(own) // parts)
-            for start in range(0, len(own), step):
-                chunk = own[start : start + step]
-                responses, halvings = _answer_halving(model, capability, chunk)
-                parts <<= halvings
+            for part in _halves(own, halvings):
+                responses, more = _answer_halving(model, capability, part)
+                halvings += more
                 sink(responses)
-                progress.advance(n=len(chunk), work=_share(pack, chunk))
+                progress.advance(n=len(part), work=_share(pack, part))
         progress.finish()
 
     def _load(self, handle: ModelHandle) -> LoadedModel:
@@ -79,6 +77,14 @@ class LocalEngine:
 
 def _share(pack: Pack, own: Sequence[Request]) -> int:
     return max(1, pack.work * len(own) // len(pack.requests))
+
+
+def _halves(requests: Sequence[Request], times: int) -> list[Sequence[Request]]:
+    """Halve as often as memory has asked for, in the same shapes as `_answer_halving` does."""
+    if not times or len(requests) == 1:
+        return [requests]
+    middle = (len(requests) + 1) // 2
+    return _halves(requests[:middle], times - 1) + _halves(requests[middle:], times - 1)
 
 
 def _answer_halving(

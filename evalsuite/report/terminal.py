@@ -79,6 +79,21 @@ def print_published(published: "Published") -> None:
     out.print(f"leaderboard  {published.leaderboard}", soft_wrap=True)
 
 
+def why_incomplete(record: Record) -> str:
+    """Say what is missing from a run, and whether anything can be done about it."""
+    roles = {"model": record.counts} | {r: judge.counts for r, judge in record.judges.items()}
+    errors = {role: counts.missing["error"] for role, counts in roles.items()}
+    counts = record.counts
+    if any(errors.values()):
+        what = ", ".join(f"{n:,} by error of the {role}" for role, n in errors.items() if n)
+        return f"the run is incomplete: {what}. The same command tries the errors again"
+    return (
+        f"the run is incomplete: {counts.requests - counts.ok:,} of {counts.requests:,} answers "
+        "were refused or filtered, which is final, and more than the task allows; the row stays "
+        "incomplete"
+    )
+
+
 def _print_estimates(record: Record, *, slices: bool) -> None:
     out = console()
     out.print(Text(f"{record.task} · {entrant_name(record.entrant)}", style="bold"))

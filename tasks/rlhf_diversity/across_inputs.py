@@ -1,6 +1,6 @@
 """AID: diversity over the first answers to all prompts (Kirk et al.)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,10 @@ from evalsuite_tasks.rlhf_diversity.answers import Answers
 if TYPE_CHECKING:
     from evalsuite_tasks.rlhf_diversity.task import RlhfDiversityOptions
 
-NAMES = ("across_input_sbert", "across_input_ead", "across_input_distinct")
+Pool = Sequence[Answers]
+Diversity = Callable[[Pool], float]
+LeaveOut = Callable[[Pool, Sequence[str]], NDArray[np.float64]]
+"""The diversity of a pool without each of some clusters."""
 
 
 def across_input_measures(
@@ -28,76 +31,90 @@ def across_input_measures(
 ) -> list[PooledMeasure]:
     """Pool the first usable answer of every prompt; average over replicates.
 
-    Deviation: the reference code takes answer 1 even where it is blank; here the first that is not.
+    Deviation: the reference code takes answer 1 whatever it is; here the first one that came and is
+    not blank stands for its prompt, and a note counts the prompts where that is another one.
     """
-    replicates = sorted(prompts, key=lambda own: own.replicate)
-    pools = [list(own) for _, own in groupby(replicates, key=lambda own: own.replicate)]
-    filled = [[own for own in pool if own.texts] for pool in pools]
+    orders, size = options.max_order, options.vocab_size
+
+    def ead(pool: Pool) -> float:
+        return expectation_adjusted_distinct(_texts(pool), max_order=orders, vocab_size=size)
+
+    def distinct(pool: Pool) -> float:
+        return averaged_distinct(_texts(pool), max_order=orders)
+
+    def ead_without(pool: Pool, clusters: Sequence[str]) -> NDArray[np.float64]:
+        groups = _grouped(pool, clusters)
+        left = leave_one_out_ngram_diversity(groups, max_order=orders, vocab_size=size)
+        return left.averaged_expectation_adjusted
+
+    def distinct_without(pool: Pool, clusters: Sequence[str]) -> NDArray[np.float64]:
+        groups = _grouped(pool, clusters)
+        return leave_one_out_ngram_diversity(groups, max_order=orders).averaged_distinct
+
+    written = [own for own in prompts if own.texts]
+    embedded = [own for own in prompts if len(own.vectors)]
+    return [
+        _pooled("across_input_sbert", prompts, embedded, _sbert, _sbert_without),
+        _pooled("across_input_ead", prompts, written, ead, ead_without),
+        _pooled("across_input_distinct", prompts, written, distinct, distinct_without),
+    ]
+
+
+def _pooled(
+    name: str,
+    prompts: Sequence[Answers],
+    usable: Sequence[Answers],
+    d: Diversity,
+    without: LeaveOut,
+) -> PooledMeasure:
     clusters = sorted({own.unit.cluster for own in prompts})
-    n = len(pools[0])
-    n_missing = n - min(len(pool) for pool in filled)
-    if min(len(pool) for pool in filled) < 2:
-        return [
-            PooledMeasure(name, None, _rows(clusters), n - n_missing, n_missing) for name in NAMES
-        ]
-    values = np.mean([_values(pool, options) for pool in filled], axis=0)
-    left_out = np.mean([_left_out(pool, clusters, options) for pool in filled], axis=0)
-    return [
-        PooledMeasure(
-            name, float(values[i]), _rows(clusters, left_out[i]), n - n_missing, n_missing
+    n = len({own.unit.id for own in prompts})
+    replicates = sorted({own.replicate for own in prompts})
+    by_replicate = {
+        replicate: list(pool)
+        for replicate, pool in groupby(
+            sorted(usable, key=lambda own: own.replicate), key=lambda own: own.replicate
         )
-        for i, name in enumerate(NAMES)
-    ]
-
-
-def _rows(
-    clusters: Sequence[str], values: NDArray[np.float64] | None = None
-) -> tuple[MeasureRow, ...]:
-    found = [None] * len(clusters) if values is None else values.tolist()
-    return tuple(
+    }
+    pools = [by_replicate.get(replicate, []) for replicate in replicates]
+    n_usable = min(len(pool) for pool in pools)
+    value, left_out = None, [None] * len(clusters)
+    if n_usable >= 2:
+        value = float(np.mean([d(pool) for pool in pools]))
+        left_out = np.mean([without(pool, clusters) for pool in pools], axis=0).tolist()
+    rows = tuple(
         MeasureRow(unit=c, cluster=c, stratum="", replicate=0, value=v)
-        for c, v in zip(clusters, found, strict=True)
+        for c, v in zip(clusters, left_out, strict=True)
     )
+    return PooledMeasure(name, value, rows, n_usable, n - n_usable, _notes(usable))
 
 
-def _values(pool: Sequence[Answers], options: "RlhfDiversityOptions") -> list[float]:
-    texts = [own.texts[0] for own in pool]
-    return [
-        mean_pairwise_cosine_distance(np.stack([own.vectors[0] for own in pool])),
-        expectation_adjusted_distinct(
-            texts, max_order=options.max_order, vocab_size=options.vocab_size
-        ),
-        averaged_distinct(texts, max_order=options.max_order),
-    ]
+def _notes(usable: Sequence[Answers]) -> tuple[str, ...]:
+    n_later = sum(not own.is_first_usable for own in usable)
+    if not n_later:
+        return ()
+    return (f"later answers: {n_later} first answers did not come or are blank, the next stand in",)
 
 
-def _left_out(
-    pool: Sequence[Answers], clusters: Sequence[str], options: "RlhfDiversityOptions"
-) -> NDArray[np.float64]:
-    """The three values with each cluster left out, of shape (3, number of clusters)."""
-    groups = [[own for own in pool if own.unit.cluster == cluster] for cluster in clusters]
-    ngrams = leave_one_out_ngram_diversity(
-        [[own.texts[0] for own in group] for group in groups],
-        max_order=options.max_order,
-        vocab_size=options.vocab_size,
-    )
-    vectors = np.stack([own.vectors[0] for own in pool])
-    order = {own.unit.cluster: None for own in pool}
-    sbert = dict(
-        zip(
-            order,
-            leave_one_out_mean_pairwise_cosine_distance(
-                vectors, groups=[own.unit.cluster for own in pool]
-            ).tolist(),
-            strict=True,
-        )
-    )
+def _texts(pool: Pool) -> list[str]:
+    return [own.texts[0] for own in pool]
+
+
+def _vectors(pool: Pool) -> NDArray[np.float32]:
+    return np.stack([own.vectors[0] for own in pool])
+
+
+def _grouped(pool: Pool, clusters: Sequence[str]) -> list[list[str]]:
+    return [[own.texts[0] for own in pool if own.unit.cluster == c] for c in clusters]
+
+
+def _sbert(pool: Pool) -> float:
+    return mean_pairwise_cosine_distance(_vectors(pool))
+
+
+def _sbert_without(pool: Pool, clusters: Sequence[str]) -> NDArray[np.float64]:
+    own = [answers.unit.cluster for answers in pool]
+    left = leave_one_out_mean_pairwise_cosine_distance(_vectors(pool), groups=own)
+    found = dict(zip(dict.fromkeys(own), left.tolist(), strict=True))
     # A cluster without an answer in this replicate takes nothing away.
-    whole = mean_pairwise_cosine_distance(vectors)
-    return np.array(
-        [
-            [sbert.get(cluster, whole) for cluster in clusters],
-            ngrams.averaged_expectation_adjusted,
-            ngrams.averaged_distinct,
-        ]
-    )
+    return np.array([found.get(cluster, _sbert(pool)) for cluster in clusters])

@@ -13,6 +13,7 @@ MEASURES = (
         higher_is_better=True,
         low=0.0,
         high=2.0,
+        judge="embedder",
     ),
     MeasureCard(
         name="per_input_ead",
@@ -49,6 +50,7 @@ MEASURES = (
         higher_is_better=True,
         low=0.0,
         high=2.0,
+        judge="embedder",
     ),
     MeasureCard(
         name="across_input_ead",
@@ -83,5 +85,13 @@ MEASURES = (
         higher_is_better=False,
         low=0.0,
         high=1.0,
+    ),
+    MeasureCard(
+        name="embedding_cut_rate",
+        summary="share of answers that the embedder read only in part",
+        higher_is_better=False,
+        low=0.0,
+        high=1.0,
+        judge="embedder",
     ),
 )

@@ -53,17 +53,18 @@ def per_input_measures(
 
 def _pairwise_row(own: Answers, score: Score) -> MeasureRow:
     value = score(own) if len(own.texts) >= 2 else None
-    return _row(own, value, is_partial=own.n_lost > 0)
+    return _row(own, value, is_partial=len(own.texts) < own.n_asked)
 
 
 def _sbert_row(own: Answers) -> MeasureRow:
-    if len(own.texts) < 2:
+    n = len(own.vectors)
+    if n < 2:
         return _row(own, None, is_partial=True)
     value = mean_pairwise_cosine_distance(own.vectors)
     # Pairs with a lost answer lie between 0 and 2, all others are known.
-    known = len(own.texts) * (len(own.texts) - 1) / (own.n_asked * (own.n_asked - 1))
+    known = n * (n - 1) / (own.n_asked * (own.n_asked - 1))
     low, high = known * value, known * value + (1 - known) * 2
-    return _row(own, value, is_partial=own.n_lost > 0, low=low, high=high)
+    return _row(own, value, is_partial=n < own.n_asked, low=low, high=high)
 
 
 def _length_row(own: Answers) -> MeasureRow:

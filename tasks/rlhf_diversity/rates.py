@@ -30,12 +30,13 @@ def is_refusal(text: str) -> bool:
     return _REFUSAL.match(text) is not None
 
 
-def rate_measures(outputs: ResponseTable) -> list[ProportionMeasure]:
+def rate_measures(outputs: ResponseTable, embeddings: ResponseTable) -> list[ProportionMeasure]:
     """One row an answer; an answer that did not come is missing, not a no."""
     return [
         ProportionMeasure("truncation_rate", tuple(_rows(outputs, _is_cut))),
         ProportionMeasure("refusal_rate", tuple(_rows(outputs, _is_refused))),
         ProportionMeasure("empty_rate", tuple(_rows(outputs, _is_blank))),
+        ProportionMeasure("embedding_cut_rate", tuple(_rows(embeddings, _is_cut))),
     ]
 
 

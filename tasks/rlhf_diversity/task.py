@@ -72,7 +72,7 @@ def score(tables: Tables, options: RlhfDiversityOptions) -> list[Measure]:
     return [
         *per_input_measures(prompts, options),
         *across_input_measures(prompts, options),
-        *rate_measures(tables.outputs),
+        *rate_measures(tables.outputs, tables.embeddings),
     ]
 
 

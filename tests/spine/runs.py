@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -25,9 +26,11 @@ def evalsuite(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedPro
 
 
 def start(*arguments: str, cwd: Path, **env: str) -> subprocess.Popen[str]:
-    """Start the command line and go on."""
+    """Start the command line and go on; Ctrl-C reaches it even where the tests' own is ignored."""
     return subprocess.Popen(
         [sys.executable, "-m", "evalsuite", *arguments],
+        # A job in the background has SIGINT ignored, and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         cwd=cwd,
         env=os.environ | env,
         stdout=subprocess.PIPE,

