@@ -20,7 +20,7 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
 
-# Style, types and dead links of the source; what a change must pass beside the tests.
+# Style and types alone; the tests hold them too.
 check: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

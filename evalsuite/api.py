@@ -1,12 +1,15 @@
 """The functions behind `evalsuite.run` and the commands of the same names."""
 
-from collections.abc import Mapping
+import errno
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from evalsuite import atomic
 from evalsuite.asking import Call
 from evalsuite.errors import BadInput
 from evalsuite.execution import Prepared, RunPlan, collect, execute, prepare
@@ -14,7 +17,7 @@ from evalsuite.leaderboard import build_leaderboard, find_records
 from evalsuite.leaderboard_csv import write_leaderboard
 from evalsuite.models.spec import first_problem
 from evalsuite.progress import Silent
-from evalsuite.record import Record, save_record
+from evalsuite.record import Record, results_locked, save_record
 from evalsuite.settings import settings
 from evalsuite.tasks import TASKS, TaskCard
 from evalsuite.verification import check
@@ -48,6 +51,7 @@ def run(
     engine: Literal["local"] = "local",
     device: Literal["auto", "cpu", "cuda"] = "auto",
     out: str | Path = ".",
+    trusted: Sequence[str] = (),
     force: bool = False,
 ) -> Record:
     """Run a task on a model, save its record and publish it in the leaderboard.
@@ -62,6 +66,8 @@ def run(
         As the options of ``evalsuite run``.
     out : path
         Folder that gets ``results/`` and ``leaderboards/``.
+    trusted : sequence of str
+        ``org/repo@<40 hex>`` of hub models whose own code may run.
     force : bool
         Replace a different record of the same run.
 
@@ -96,6 +102,7 @@ def run(
         options=tuple((name, f"{value}") for name, value in (options or {}).items()),
         engine=engine,
         device=device,
+        trusted=tuple(trusted),
     )
     return run_and_publish(prepare(plan, settings()), Silent(), Path(out), force=force).record
 
@@ -118,6 +125,10 @@ def run_and_publish(
     prepared: Prepared, progress: Silent, out: Path, *, force: bool = False
 ) -> Published:
     """Execute, save the record and rebuild the task's leaderboard."""
+    with atomic.told_to_the_user("write to", out):
+        (out / RESULTS).mkdir(parents=True, exist_ok=True)
+        if not os.access(out / RESULTS, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     record, tables = execute(prepared, settings(), progress)
     record, folder = save_record(record, prepared.units, tables, out / RESULTS, force=force)
     csv, rejected = publish(record.task, out)
@@ -134,10 +145,11 @@ def publish(task: str, out: Path) -> tuple[Path, tuple[str, ...]]:
     -------
     the CSV file, and what was left out and why.
     """
-    records, verified, rejected = check_records(out, task)
-    frame = build_leaderboard(records, verified=verified)
     path = out / LEADERBOARDS / f"{task}.csv"
-    write_leaderboard(frame, path)
+    # Two runs that end at once: the later of them must see the record of the earlier.
+    with results_locked(out / RESULTS):
+        records, verified, rejected = check_records(out, task)
+        write_leaderboard(build_leaderboard(records, verified=verified), path)
     return path, rejected
 
 
@@ -170,7 +182,8 @@ def check_records(out: Path, task: str) -> tuple[list[Record], frozenset[str], t
 def recorded_tasks(out: Path) -> list[str]:
     """Names of the tasks that have records below ``out/results``."""
     results = out / RESULTS
-    return sorted({folder.relative_to(results).parts[0] for folder in find_records(results)})
+    found = (folder.relative_to(results).parts for folder in find_records(results))
+    return sorted({parts[0] for parts in found if parts})
 
 
 def dry_run(prepared: Prepared) -> list[Call]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -22,11 +22,15 @@ from evalsuite.progress import Silent
 from evalsuite.prompts import Unit, read_prompts, stratified
 from evalsuite.provenance import device_used, versions
 from evalsuite.record import Counts, Judge, Provenance, Record
-from evalsuite.requests import Frozen
+from evalsuite.redaction import redact
+from evalsuite.requests import Entrant, Frozen
 from evalsuite.settings import Settings
 from evalsuite.store import Store
 from evalsuite.tables import Tables
 from evalsuite.tasks import TASKS, Mode, Task, TaskOptions
+
+TRUSTED = r"^[\w.-]+/[\w.-]+@[0-9a-f]{40}$"
+"""A hub repository at a pinned commit."""
 
 
 class RunPlan(Frozen):
@@ -61,7 +65,7 @@ class RunPlan(Frozen):
     options: tuple[tuple[str, str], ...] = ()
     engine: Literal["local"] = "local"
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    trusted: tuple[str, ...] = ()
+    trusted: tuple[Annotated[str, Field(pattern=TRUSTED)], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,7 @@ def prepare(plan: RunPlan, settings: Settings) -> Prepared:
         With one clear message each.
     """
     task = TASKS[plan.task]
-    spec = plan.model or _default_model(task, plan.mode)
+    spec = _default_model(task, plan.mode) if plan.model is None else plan.model
     model = open_model(spec, settings, plan.trusted)
     mode_name = task.choose_mode(plan.mode, model.capabilities, spec)
     values: dict[str, object] = dict(plan.options)
@@ -125,6 +129,7 @@ def prepare(plan: RunPlan, settings: Settings) -> Prepared:
     if plan.limit is not None:
         units = stratified(units, plan.limit)
     judges, absent = _open_judges(task, plan, settings)
+    _refuse_secrets([model.entrant, *(judge.entrant for judge in judges.values())])
     return Prepared(
         plan=plan,
         task=task,
@@ -150,9 +155,27 @@ def _units(task: Task, name: str | None) -> tuple[str, tuple[Unit, ...]]:
         name = next(iter(task.card.sets))
     if name in task.card.sets:
         return name, task.prompt_set(name)
-    if Path(name).is_file() or Path(name).suffix or "/" in name:
+    if "/" in name or Path(name).suffix or _is_file(name):
         return Path(name).name, read_prompts(Path(name))
     return name, task.prompt_set(name)
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except OSError:  # Too long for a file's name.
+        return False
+
+
+def _refuse_secrets(entrants: Sequence[Entrant]) -> None:
+    """An entrant stands in every record: nothing private may be part of it."""
+    for entrant in entrants:
+        text = entrant.model_dump_json()
+        if redact(text) != text:
+            raise BadInput(
+                f"an option of {redact(entrant.model)} holds what looks like a secret, or your "
+                "home folder, and would stand in the record; leave it out or write it otherwise"
+            )
 
 
 def _open_judges(

@@ -87,6 +87,8 @@ class Silent:
 
     def line(self) -> str:
         """The state of the call in one line."""
+        if not self.n_total:
+            return f"{self.label or 'the start'}, before the first answer"
         left = self.time_left_s()
         parts = [f"{self.label}: {self.n_done:,} of {self.n_total:,}"]
         if self.n_cached:

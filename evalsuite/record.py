@@ -1,8 +1,12 @@
 """The record of a run: everything a leaderboard row needs and everything `verify` recomputes."""
 
+import fcntl
 import json
 import re
 import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,6 +26,7 @@ from evalsuite.tables import Tables
 SCHEMA = 1
 RECORD_FILE = "record.json"
 RESPONSES_FILE = "responses.parquet"
+_STALE_S = 3600.0
 
 
 class Counts(Frozen):
@@ -196,8 +201,9 @@ def save_record(
             atomic.flush(fresh / RESPONSES_FILE)
             record = record.model_copy(update={"responses_sha256": responses_sha256}).sealed()
             atomic.write_text(fresh / RECORD_FILE, record.to_json())
-            if force or not _stands_already(folder, record):
-                _swap(fresh, folder)
+            with results_locked(results):
+                if force or not _stands_already(folder, record):
+                    _swap(fresh, folder)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
     return record, folder
@@ -213,11 +219,32 @@ def _swap(fresh: Path, folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+@contextmanager
+def results_locked(results: Path) -> Iterator[None]:
+    """Hold the lock of a results folder, and first put right what a killed run left in it."""
+    with (results / ".lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # Nobody else is between the two renames of a swap now, so what is left there is an orphan.
+        for old in results.rglob(".*.old"):
+            folder = old.with_name(old.name[1:].rpartition(".")[0].rpartition(".")[0])
+            if folder.exists():
+                shutil.rmtree(old, ignore_errors=True)
+            else:
+                old.rename(folder)
+        for fresh in results.rglob(".*.tmp"):
+            if fresh.is_dir() and fresh.stat().st_mtime < time.time() - _STALE_S:
+                shutil.rmtree(fresh, ignore_errors=True)
+        yield
+
+
 def _stands_already(folder: Path, record: Record) -> bool:
     """Whether an equal record stands there; an error if a different complete one does."""
     if not all((folder / name).exists() for name in (RECORD_FILE, RESPONSES_FILE)):
         return False
-    old = load_record(folder)
+    try:
+        old = load_record(folder)
+    except BadInput:
+        return False  # What cannot be read is no record, and is replaced.
     if old.complete and not record.complete:
         raise Incomplete(
             f"answers are missing by error; {folder} holds a complete record of this run and was "
@@ -243,15 +270,15 @@ def load_record(path: str | Path) -> Record:
         If there is none, it cannot be read, or a newer evalsuite wrote it.
     """
     path = Path(path)
-    file = path / RECORD_FILE if path.is_dir() else path
     try:
+        file = path / RECORD_FILE if path.is_dir() else path
         value = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadInput(
             f"{path}: no record there ({error.strerror}); name a folder with a {RECORD_FILE}"
         ) from None
-    except ValueError as error:
-        raise BadInput(f"{file}: not a record ({error})") from None
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{path}: not a record ({error})") from None
     schema = value.get("schema") if isinstance(value, dict) else None
     if not isinstance(schema, int):
         raise BadInput(f"{file}: not a record (it has no schema number)")

@@ -74,7 +74,7 @@ class Store:
 def _read_schema(data: bytes) -> int | None:
     try:
         card = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     schema = card.get("schema") if isinstance(card, dict) else None
     return schema if type(schema) is int and schema >= 1 else None

@@ -218,3 +218,56 @@ def test_replicates_count_in_the_samples_of_a_row(tmp_path: Path) -> None:
 
     frame = build_leaderboard([run("fake:text", tmp_path, replicates=3)])
     assert frame["samples_per_unit"].tolist() == [12]
+
+
+def test_a_run_killed_between_two_renames_leaves_its_record_to_the_next(tmp_path: Path) -> None:
+    record = run("fake:text", tmp_path)
+    folder = next((tmp_path / "results").rglob("record.json")).parent
+    folder.rename(folder.with_name(f".{folder.name}.0123abcd.old"))
+    built = cli("leaderboard", "build", "--out", str(tmp_path), cwd=tmp_path)
+    assert built.returncode == 2, "nothing is found, and nothing is put right without a lock"
+    run("fake:text?temperature=0.5", tmp_path)
+    assert evalsuite.load_record(folder).hash == record.hash
+    rows = (tmp_path / "leaderboards" / "rlhf_diversity.csv").read_text().splitlines()
+    assert len(rows) == 3
+    assert not list((tmp_path / "results").rglob(".*.old"))
+
+
+def test_a_record_that_cannot_be_read_is_replaced(tmp_path: Path) -> None:
+    record = run("fake:text", tmp_path)
+    file = next((tmp_path / "results").rglob("record.json"))
+    file.write_text("{")
+    assert run("fake:text", tmp_path).hash == record.hash
+    assert evalsuite.load_record(file).hash == record.hash
+
+
+@pytest.mark.parametrize(
+    "option", ["system=use+hf_CanaryCanaryCanary123", "post_training_of={home}/private/base"]
+)
+def test_an_entrant_that_holds_a_secret_is_refused(
+    tmp_path: Path, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    spec = "embedded:smollm2-135m?" + option.format(home=tmp_path)
+    with pytest.raises(evalsuite.errors.BadInput, match="looks like a secret"):
+        run(spec, tmp_path)
+    assert not list(tmp_path.rglob("record.json"))
+
+
+@pytest.mark.parametrize(
+    "trusted", ["garbage", "org/name", "org/name@main", "org/name@" + "0" * 39]
+)
+def test_code_of_a_model_is_trusted_at_a_pinned_commit_only(tmp_path: Path, trusted: str) -> None:
+    with pytest.raises(evalsuite.errors.BadInput, match="trusted"):
+        run("fake:text", tmp_path, trusted=[trusted])
+
+
+def test_an_empty_model_name_is_no_default(tmp_path: Path) -> None:
+    with pytest.raises(evalsuite.errors.BadInput, match="expected backend:name"):
+        run("", tmp_path)
+
+
+def test_a_place_that_cannot_be_written_is_said_before_anything_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(evalsuite.errors.BadInput, match="write to"):
+        run("fake:text?die=1", tmp_path / "file")
