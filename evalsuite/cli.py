@@ -278,10 +278,11 @@ def _pairs(flag: str, values: list[str] | None) -> tuple[tuple[str, str], ...]:
 
 
 def _report_rejected(rejected: tuple[str, ...]) -> None:
+    from evalsuite.progress import printable
     from evalsuite.redaction import redact
 
     for fault in rejected:
-        print(f"left out of the leaderboard: {redact(fault)}", file=sys.stderr)
+        print(f"left out of the leaderboard: {printable(redact(fault))}", file=sys.stderr)
 
 
 def main() -> NoReturn:
@@ -303,9 +304,10 @@ def main() -> NoReturn:
 
 
 def _fail(message: str, code: int) -> NoReturn:
+    from evalsuite.progress import printable
     from evalsuite.redaction import redact
 
-    print(f"evalsuite: {redact(message)}", file=sys.stderr)
+    print(f"evalsuite: {printable(redact(message))}", file=sys.stderr)
     sys.exit(code)
 
 

@@ -1,9 +1,24 @@
 """Telling a waiting person how far a run is: a bar on a terminal, plain lines elsewhere."""
 
+import re
 import sys
 import time
 from types import TracebackType
 from typing import Protocol, Self
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def printable(text: str) -> str:
+    r"""Take out what could steer a terminal: control characters but for line ends and tabs.
+
+    For every text that others wrote: prompts, categories, names of models, answers. Half of a
+    surrogate pair, which no terminal can be sent, becomes a question mark.
+
+    >>> printable("red \x1b[31mtext\x9b2J\n")
+    'red [31mtext2J\n'
+    """
+    return _CONTROLS.sub("", text).encode("utf-8", "replace").decode()
 
 
 class Progress(Protocol):
@@ -110,7 +125,7 @@ class Lines(Silent):
 
     def load(self, model: str) -> None:
         """Say that a model is being loaded."""
-        print(f"loading {model}", file=sys.stderr, flush=True)
+        print(f"loading {printable(model)}", file=sys.stderr, flush=True)
 
     def start(self, *, n_done: int, n_todo: int, work: int) -> None:
         """Say what is cached."""
@@ -147,8 +162,8 @@ class Bar(Silent):
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),  # a model's path may hold brackets
             BarColumn(),
-            TextColumn("{task.percentage:>3.0f}%"),
-            console=Console(stderr=True),
+            TextColumn("{task.percentage:>3.0f}%", markup=False),
+            console=Console(stderr=True, markup=False, emoji=False),
         )
         self._task = self._rich.add_task("", total=None, visible=False)
 
@@ -167,7 +182,9 @@ class Bar(Silent):
 
     def load(self, model: str) -> None:
         """Show that a model is being loaded."""
-        self._rich.reset(self._task, description=f"loading {model}", total=None, visible=True)
+        self._rich.reset(
+            self._task, description=f"loading {printable(model)}", total=None, visible=True
+        )
 
     def start(self, *, n_done: int, n_todo: int, work: int) -> None:
         """Begin the bar; what is cached counts as done at the average work of an answer."""

@@ -1,8 +1,13 @@
-"""Versions of what a run's numbers came out of."""
+"""Versions of what a run's numbers came out of, and the versions that the suite asks for."""
 
 import platform
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 PACKAGES = ("evalsuite", "numpy", "scipy", "statsmodels", "pyarrow", "torch", "transformers")
 
@@ -24,3 +29,56 @@ def device_used() -> str:
     if torch is None:
         return "none"
     return str(torch.cuda.get_device_name()) if torch.cuda.is_initialized() else "cpu"
+
+
+@dataclass(frozen=True)
+class Need:
+    """A package that the suite uses, and whether the installed version will do.
+
+    Parameters
+    ----------
+    package : str
+        Name on the package index.
+    wanted : str
+        The versions that will do, such as ``>=2.10``.
+    extra : str or None
+        The optional part of the suite that uses it; None where nothing runs without it.
+    found : str or None
+        The installed version; None where there is none.
+    ok : bool
+        Whether a version is installed and will do.
+    """
+
+    package: str
+    wanted: str
+    extra: str | None
+    found: str | None
+    ok: bool
+
+
+def needs() -> list[Need]:
+    """What the suite's own metadata asks for, each package once, in the order given there."""
+    from packaging.requirements import Requirement
+    from packaging.version import InvalidVersion, Version
+
+    found: dict[str, Need] = {}
+    for line in requires("evalsuite") or []:
+        requirement = Requirement(line)
+        name = requirement.name
+        if name in found or name == "evalsuite":
+            continue
+        try:
+            # Broken metadata has no version, and one that cannot be read is none that will do.
+            installed = version(name) or "unknown"
+            ok = requirement.specifier.contains(Version(installed), prereleases=True)
+        except PackageNotFoundError:
+            installed, ok = None, False
+        except InvalidVersion:
+            ok = False
+        found[name] = Need(name, str(requirement.specifier), _extra(requirement), installed, ok)
+    return list(found.values())
+
+
+def _extra(requirement: "Requirement") -> str | None:
+    marker = str(requirement.marker or "")
+    return marker.rpartition("extra == ")[2].strip("\"' ") or None

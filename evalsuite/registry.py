@@ -1,9 +1,13 @@
 """One lazy registry for tasks and model backends; built-ins and plug-ins are entry points alike."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar, cast
+
+from pydantic import ValidationError
 
 from evalsuite.errors import BadInput, UnknownName
 from evalsuite.models.spec import unknown
@@ -12,7 +16,7 @@ T = TypeVar("T")
 
 
 class BrokenPlugin(BadInput):
-    """A registered name whose code cannot be loaded."""
+    """A registered name whose code cannot be loaded, or that two packages claim."""
 
 
 @dataclass(frozen=True)
@@ -36,24 +40,32 @@ class Registry(Generic[T]):
         Entry-point group that distributions register in.
     attributes : tuple of str
         What an object must have to be one of these.
+    check : callable or None
+        ``(object, registered name) -> what is wrong with it, or None``; called where the
+        attributes are there.
     """
 
-    def __init__(self, noun: str, *, group: str, attributes: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        noun: str,
+        *,
+        group: str,
+        attributes: tuple[str, ...] = (),
+        check: Callable[[Any, str], str | None] | None = None,
+    ) -> None:
         self.noun = noun
         self.group = group
         self.attributes = attributes
+        self.check = check
 
-    def _points(self) -> dict[str, EntryPoint]:
-        points: dict[str, EntryPoint] = {}
+    def _points(self) -> dict[str, list[EntryPoint]]:
+        """The entry points of each name; more than one where packages claim the same."""
+        points: dict[str, list[EntryPoint]] = {}
         for point in entry_points(group=self.group):
-            other = points.get(point.name)
+            same = points.setdefault(point.name, [])
             # An editable install beside its own metadata lists the same entry twice.
-            if other is not None and other.value != point.value:
-                raise BadInput(
-                    f"two packages register the {self.noun} {point.name!r}: {_source(other)} and "
-                    f"{_source(point)}. Uninstall one of them."
-                )
-            points[point.name] = point
+            if all(other.value != point.value for other in same):
+                same.append(point)
         return points
 
     def names(self) -> list[str]:
@@ -68,37 +80,67 @@ class Registry(Generic[T]):
         UnknownName
             If nobody registered it; the message suggests the nearest name.
         BrokenPlugin
-            If its code cannot be loaded or is not what it claims to be.
+            If its code cannot be loaded or is not what it claims to be, or if two packages
+            registered it.
         """
         points = self._points()
         if name not in points:
             raise UnknownName(unknown(self.noun, name, list(points)))
         return self._load(points[name])
 
-    def _load(self, point: EntryPoint) -> T:
-        try:
-            value = point.load()
-        # A plug-in may fail in any way while it is imported; the error is shown, not hidden.
-        except (Exception, SystemExit) as error:
+    def _load(self, points: list[EntryPoint]) -> T:
+        point = points[0]
+        if len(points) > 1:
             raise BrokenPlugin(
-                f"{self.noun} {point.name!r} from {_source(point)} cannot be loaded: "
-                f"{type(error).__name__}: {error}"
-            ) from error
+                f"{len(points)} packages register the {self.noun} {point.name!r}: "
+                f"{_sources(points)}. Uninstall all but one"
+            )
+        whose = f"{self.noun} {point.name!r} from {_source(point)}"
+        try:
+            # What a plug-in prints must not get between the lines of --json.
+            with redirect_stdout(sys.stderr):
+                value = point.load()
+                problem = self._problem(value, point.name)
+        # A plug-in may fail in any way while it is imported; the error is shown, not hidden.
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            raise BrokenPlugin(f"{whose} cannot be loaded: {in_one_line(error)}") from error
+        if problem:
+            raise BrokenPlugin(f"{whose} {problem}")
+        return cast(T, value)
+
+    def _problem(self, value: object, name: str) -> str | None:
         lacking = [a for a in self.attributes if not hasattr(value, a)]
         if lacking:
-            raise BrokenPlugin(
-                f"{self.noun} {point.name!r} from {_source(point)} has no {', '.join(lacking)}: "
-                f"it is a {type(value).__name__}"
-            )
-        return cast(T, value)
+            return f"has no {', '.join(lacking)}: it is a {type(value).__name__}"
+        return self.check(value, name) if self.check else None
 
     def listing(self) -> Iterator[Listed[T]]:
         """Every registered name, with its object or with the error that loading it gave."""
-        for name, point in sorted(self._points().items()):
+        for name, points in sorted(self._points().items()):
             try:
-                yield Listed(name, _source(point), self._load(point), None)
+                yield Listed(name, _sources(points), self._load(points), None)
             except BrokenPlugin as error:
-                yield Listed(name, _source(point), None, str(error))
+                yield Listed(name, _sources(points), None, str(error))
+
+
+def in_one_line(error: BaseException) -> str:
+    r"""Kind and first line of an error; of a pydantic one the field and what is wrong with it.
+
+    >>> in_one_line(RuntimeError("no licence\nsee the manual")), in_one_line(SystemExit())
+    ('RuntimeError: no licence', 'SystemExit')
+    """
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        where = ".".join(map(str, (error.title, *first["loc"])))
+        text = f"{where}: {first['msg']}"
+    else:
+        text = str(error)
+    lines = text.strip().splitlines()
+    return ": ".join([type(error).__name__, *lines[:1]])
+
+
+def _sources(points: list[EntryPoint]) -> str:
+    return " and ".join(sorted(_source(point) for point in points))
 
 
 def _source(point: EntryPoint) -> str:

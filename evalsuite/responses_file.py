@@ -1,9 +1,7 @@
 """``responses.parquet``: the units and tables of a run, from which its numbers are recomputed."""
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,47 +9,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evalsuite.errors import BadInput
+from evalsuite.errors import BadInput, VerificationFailed
 from evalsuite.prompts import Unit
-from evalsuite.requests import (
-    Entrant,
-    Prompt,
-    Request,
-    Response,
-    Sampling,
-    canonical_json,
+from evalsuite.requests import Entrant, Response
+from evalsuite.response_cells import (
+    ANSWER,
+    SCHEMA,
+    UNITS,
+    Cells,
+    UnsoundRow,
+    checksum,
+    read_row,
+    read_unit,
+    row_cells,
+    unit_cells,
 )
 from evalsuite.tables import ResponseTable, Row, Tables
 
-UNITS = "units"
-"""Name of the table that lists the units themselves."""
-
-SCHEMA = pa.schema(
-    [
-        ("table", pa.string()),
-        ("role", pa.string()),
-        ("unit", pa.string()),
-        ("cluster", pa.string()),
-        ("stratum", pa.string()),
-        ("replicate", pa.int32()),
-        ("index", pa.int32()),
-        ("status", pa.string()),
-        ("capability", pa.string()),
-        ("prompt", pa.string()),
-        ("sampling", pa.string()),
-        ("seed", pa.int64()),
-        ("sample", pa.int32()),
-        ("occurrence", pa.int32()),
-        ("key", pa.binary()),
-        ("text", pa.string()),
-        ("finish", pa.string()),
-        ("n_prompt_tokens", pa.int32()),
-        ("n_new_tokens", pa.int32()),
-        ("message", pa.string()),
-        ("vector", pa.list_(pa.float32())),
-        ("sha256", pa.string()),
-    ]
-)
 _BATCH = 1024
 
 
@@ -66,21 +40,21 @@ def write_responses(path: Path, units: Sequence[Unit], tables: Tables) -> str:
     with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
         for batch in _batches(units, tables):
             for cells in batch:
-                cells["sha256"] = _checksum(cells)
+                cells["sha256"] = checksum(cells)
                 total.update(cells["sha256"].encode())
             writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=SCHEMA))
     return total.hexdigest()
 
 
 def _batches(units: Sequence[Unit], tables: Tables) -> Iterator[list[dict[str, Any]]]:
-    yield [_unit_cells(unit) for unit in units]
+    yield [unit_cells(unit) for unit in units]
     for name, table in tables.items():
         for start in range(0, len(table.rows), _BATCH):
             rows = table.rows[start : start + _BATCH]
             embedded = [row for row in rows if _has_vector(row)]
             vectors = iter([response.vector for response in table.responses(embedded)])
             yield [
-                _row_cells(name, table.role, row, next(vectors) if _has_vector(row) else None)
+                row_cells(name, table.role, row, next(vectors) if _has_vector(row) else None)
                 for row in rows
             ]
 
@@ -90,60 +64,16 @@ def _has_vector(row: Row) -> bool:
     return embeds and row.status == "ok"
 
 
-def _unit_cells(unit: Unit) -> dict[str, Any]:
-    return dict.fromkeys(SCHEMA.names) | {
-        "table": UNITS,
-        "unit": unit.id,
-        "cluster": unit.cluster,
-        "stratum": unit.stratum,
-        "prompt": canonical_json(unit.prompt.model_dump(mode="json")),
-    }
-
-
-def _row_cells(name: str, role: str, row: Row, vector: Any) -> dict[str, Any]:
-    cells = dict.fromkeys(SCHEMA.names) | {
-        "table": name,
-        "role": role,
-        "unit": row.unit.id,
-        "cluster": row.unit.cluster,
-        "stratum": row.unit.stratum,
-        "replicate": row.replicate,
-        "index": row.index,
-        "status": row.status,
-        "vector": vector,
-    }
-    if row.request is not None:
-        sampling = row.request.sampling
-        cells |= {
-            "capability": row.request.capability,
-            "prompt": canonical_json(row.request.prompt.model_dump(mode="json")),
-            "sampling": sampling and canonical_json(sampling.model_dump(mode="json")),
-            "seed": row.request.seed,
-            "sample": row.request.index,
-            "occurrence": row.request.occurrence,
-            "key": row.request.key,
-        }
-    if row.response is not None:
-        names = ("text", "finish", "n_prompt_tokens", "n_new_tokens", "message")
-        cells |= {name: getattr(row.response, name) for name in names}
-    return cells
-
-
-def _checksum(cells: Mapping[str, Any]) -> str:
-    """sha256 over every cell of a row, the vector by its bytes."""
-    small = {
-        name: value.hex() if isinstance(value, bytes) else value
-        for name, value in cells.items()
-        if name not in {"vector", "sha256"}
-    }
-    hasher = hashlib.sha256(canonical_json(small).encode())
-    if cells["vector"] is not None:
-        hasher.update(np.asarray(cells["vector"], dtype="<f4").tobytes())
-    return hasher.hexdigest()
-
-
 class ResponsesFile:
     """The content of a ``responses.parquet`` and everything that is wrong with it.
+
+    A row that is not sound is left out of ``units`` or ``tables``, so numbers follow from them only
+    where there are no problems.
+
+    Parameters
+    ----------
+    entrants : dict of str to Entrant
+        By role: who answered.
 
     Attributes
     ----------
@@ -153,73 +83,110 @@ class ResponsesFile:
         As `write_responses` returned it.
     problems : list of str
         Each names the row and what was changed in it.
+
+    Raises
+    ------
+    BadInput
+        If there is no such file or it is no Parquet.
+    VerificationFailed
+        If its columns are not those that a run writes.
     """
 
     def __init__(self, path: Path, entrants: Mapping[str, Entrant]) -> None:
         columns = _read_columns(path)
         self._vectors = columns.column("vector").combine_chunks()
-        cells = columns.drop_columns(["vector"]).to_pylist()
-        self.problems: list[str] = []
-        self.sha256 = self._check(cells)
+        self._cells: list[dict[str, Any]] = columns.drop_columns(["vector"]).to_pylist()
         self._entrants = entrants
-        self.units = tuple(_unit(row) for row in cells if row["table"] == UNITS)
-        self.tables = self._tables(cells)
+        self.problems: list[str] = []
+        self.sha256 = self._check()
+        self.units = self._read_units()
+        self.tables = self._read_tables()
 
     def _vector(self, place: int) -> Any:
         vector = self._vectors[place]
-        return np.asarray(vector.values, dtype=np.float32) if vector.is_valid else None
+        if not vector.is_valid:
+            return None
+        return np.asarray(vector.values.to_numpy(zero_copy_only=False), dtype=np.float32)
 
-    def _check(self, cells: Sequence[dict[str, Any]]) -> str:
+    def _reject(self, place: int, why: str) -> None:
+        self.problems.append(f"{_where(place, self._cells[place])}{why}")
+
+    def _check(self) -> str:
         total = hashlib.sha256()
-        for place, row in enumerate(cells):
-            found = _checksum(row | {"vector": self._vector(place)})
+        for place, row in enumerate(self._cells):
+            found = checksum(row | {"vector": self._vector(place)})
             total.update(found.encode())
             if found != row["sha256"]:
-                self.problems.append(f"{_where(place, row)} was changed: its checksum does not fit")
+                self._reject(place, " was changed: its checksum does not fit")
         return total.hexdigest()
 
-    def _tables(self, cells: Sequence[dict[str, Any]]) -> Tables:
+    def _read_units(self) -> tuple[Unit, ...]:
+        units: dict[str, Unit] = {}
+        for place, row in enumerate(self._cells):
+            if row["table"] != UNITS:
+                continue
+            try:
+                unit = read_unit(row)
+            except UnsoundRow as error:
+                self._reject(place, f": {error}")
+                continue
+            if unit.id in units:
+                self._reject(place, ": the unit is listed twice")
+            units.setdefault(unit.id, unit)
+        if not units:
+            self.problems.append("no units are listed")
+        return tuple(units.values())
+
+    def _read_tables(self) -> Tables:
         units = {unit.id: unit for unit in self.units}
+        ranks = {unit.id: rank for rank, unit in enumerate(self.units)}
         places: dict[bytes, int] = {}
         tables: dict[str, list[Row]] = {}
         roles: dict[str, str] = {}
-        for place, row in enumerate(cells):
-            if row["table"] == UNITS:
+        last: dict[str, tuple[int, int, int]] = {}
+        for place, cells in enumerate(self._cells):
+            name = cells["table"]
+            if name == UNITS:
                 continue
-            if row["unit"] not in units:
-                self.problems.append(f"{_where(place, row)} belongs to a unit that is not listed")
+            try:
+                row = self._read_row(place, cells, units)
+                if roles.setdefault(name, cells["role"]) != cells["role"]:
+                    raise UnsoundRow(f"role {cells['role']!r} in a table of {roles[name]!r}")
+                # An error may have been another answer a call later: it is not final.
+                if row.request is not None and row.status != "error":
+                    self._compare(place, places.setdefault(row.request.key, place))
+                own = (ranks[row.unit.id], row.replicate, row.index)
+                if own <= last.get(name, (-1, 0, 0)):
+                    raise UnsoundRow("stands twice, or not in the order of units and samples")
+            except UnsoundRow as error:
+                self._reject(place, f": {error}")
                 continue
-            request = self._request(place, row)
-            if request is not None:
-                places[request.key] = place
-            response = _response(row, request)
-            tables.setdefault(row["table"], []).append(
-                Row(units[row["unit"]], row["replicate"], row["index"], row["status"],
-                    request, response)
-            )  # fmt: skip
-            roles[row["table"]] = row["role"]
+            last[name] = own
+            tables.setdefault(name, []).append(row)
         read = self._reader(places)
         return Tables(
             **{name: ResponseTable(roles[name], rows, read) for name, rows in tables.items()}
         )
 
-    def _request(self, place: int, row: dict[str, Any]) -> Request | None:
-        if row["key"] is None:
-            return None
-        request = Request(
-            capability=row["capability"],
-            entrant=self._entrants[row["role"]],
-            prompt=_prompt(row["prompt"]),
-            sampling=_sampling(row["sampling"]),
-            seed=row["seed"],
-            index=row["sample"],
-            occurrence=row["occurrence"],
-        )
-        if request.key != row["key"]:
-            self.problems.append(
-                f"{_where(place, row)}: its key does not follow from prompt, entrant and sampling"
-            )
-        return request
+    def _read_row(self, place: int, cells: Cells, units: Mapping[str, Unit]) -> Row:
+        name, unit = cells["table"], units.get(cells["unit"])
+        # A table is handed to `Tables` by keyword.
+        if name is None or not name.isidentifier() or name == "self":
+            raise UnsoundRow(f"{name!r} is no name of a table")
+        if cells["role"] is None:
+            raise UnsoundRow("no role")
+        if unit is None:
+            raise UnsoundRow("belongs to a unit that is not listed")
+        return read_row(cells, unit, self._entrants, self._vector(place))
+
+    def _compare(self, place: int, first: int) -> None:
+        """Equal requests were asked once: their rows hold one answer."""
+        if place == first:
+            return
+        one, other = self._cells[first], self._cells[place]
+        vectors = [self._vector(first), self._vector(place)]
+        if any(one[n] != other[n] for n in ("status", *ANSWER)) or not np.array_equal(*vectors):
+            raise UnsoundRow(f"another answer than row {first} to an equal request")
 
     def _reader(
         self, places: Mapping[bytes, int]
@@ -237,36 +204,17 @@ def _read_columns(path: Path) -> pa.Table:
     except (OSError, pa.ArrowException) as error:
         raise BadInput(f"{path}: cannot be read as responses ({error})") from None
     if table.schema.names != SCHEMA.names:
-        raise BadInput(f"{path}: not a responses file of this evalsuite (its columns differ)")
+        raise VerificationFailed(f"{path.name}: its columns are not those of a run")
+    for own, other in zip(SCHEMA, table.schema, strict=True):
+        if own.type != other.type:
+            raise VerificationFailed(f"{path.name}: column {own.name} is {other.type}")
+    try:
+        table.validate(full=True)
+    except pa.ArrowException as error:
+        raise VerificationFailed(f"{path.name}: {error}") from None
     return table
 
 
-def _where(place: int, row: Mapping[str, Any]) -> str:
+def _where(place: int, row: Cells) -> str:
     index = "" if row["index"] is None else f", sample {row['index']}"
     return f"row {place} ({row['table']}, unit {row['unit']}{index})"
-
-
-def _unit(row: Mapping[str, Any]) -> Unit:
-    return Unit(
-        id=row["unit"],
-        prompt=_prompt(row["prompt"]),
-        stratum=row["stratum"],
-        cluster=row["cluster"],
-    )
-
-
-def _response(row: Mapping[str, Any], request: Request | None) -> Response | None:
-    if request is None or row["status"] in {"planned", "unasked"}:
-        return None
-    names = ("text", "finish", "n_prompt_tokens", "n_new_tokens", "message")
-    return Response(request.key, row["status"], **{name: row[name] for name in names})
-
-
-@lru_cache(maxsize=4096)
-def _prompt(text: str) -> Prompt:
-    return Prompt.model_validate(json.loads(text))
-
-
-@lru_cache(maxsize=64)
-def _sampling(text: str | None) -> Sampling | None:
-    return None if text is None else Sampling.model_validate(json.loads(text))

@@ -233,6 +233,25 @@ class Task:
             raise BadInput(f"task {self.card.name}: option {first_problem(error)}") from None
 
 
-TASKS: Registry[Task] = Registry(
-    "task", group="evalsuite.tasks", attributes=("card", "modes", "package")
-)
+def _fault(value: object, name: str) -> str | None:
+    """Say why an object cannot be the task of a name: a dataclass checks none of its fields."""
+    if not isinstance(value, Task):
+        return f"is no Task: it is a {type(value).__name__}"
+    if not isinstance(value.card, TaskCard):
+        return f"has no TaskCard as its card: that is a {type(value.card).__name__}"
+    if value.card.name != name:
+        # Its rows would stand under another task's name.
+        return f"has a card of another name: {value.card.name!r}. Give both the same name"
+    if not isinstance(value.package, str):
+        return f"has no name of a package: package is a {type(value.package).__name__}"
+    if not isinstance(value.modes, dict) or not value.modes:
+        return f"has no modes: they must be a dict of Mode, not {value.modes!r}"
+    for mode_name, mode in value.modes.items():
+        if not isinstance(mode, Mode) or mode.asks not in CAPABILITIES:
+            return f"has a mode {mode_name!r} that is no Mode which asks for a capability"
+        if not isinstance(mode.options, type) or not issubclass(mode.options, TaskOptions):
+            return f"has a mode {mode_name!r} whose options are no subclass of TaskOptions"
+    return None
+
+
+TASKS: Registry[Task] = Registry("task", group="evalsuite.tasks", check=_fault)

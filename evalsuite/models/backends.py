@@ -29,8 +29,15 @@ class Backend(Protocol):
         ...
 
 
+def _fault(value: object, name: str) -> str | None:
+    if isinstance(value, type):
+        return f"is a class: register an instance, such as `backend = {value.__name__}()`"
+    wrong = [a for a in ("open", "describe") if not callable(getattr(value, a))]
+    return f"has no method {wrong[0]}" if wrong else None
+
+
 BACKENDS: Registry[Backend] = Registry(
-    "backend", group="evalsuite.models", attributes=("open", "describe")
+    "backend", group="evalsuite.models", attributes=("open", "describe"), check=_fault
 )
 
 

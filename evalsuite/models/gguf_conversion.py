@@ -5,19 +5,25 @@ processes may convert at once: the second keeps what the first made. A manifest 
 each file is checked whenever the folder is used; what does not fit it is made anew.
 """
 
+import errno
+import io
 import json
 import logging
 import os
 import shutil
 import tempfile
+import time
+from contextlib import redirect_stderr
 from importlib.metadata import version
 from pathlib import Path
 
+from evalsuite.atomic import told_to_the_user
 from evalsuite.models.safe_loading import file_sha256
 from evalsuite.requests import canonical_json
 
 log = logging.getLogger("evalsuite.models")
 _MANIFEST = "manifest.json"
+_STALE_S = 3600.0
 
 
 def dense_folder(gguf: Path, sha256: str, *, name: str, home: Path) -> Path:
@@ -41,16 +47,27 @@ def dense_folder(gguf: Path, sha256: str, *, name: str, home: Path) -> Path:
         log.warning("the converted model %s is damaged and is converted anew", target.name)
     else:
         log.info("converting %s once; this takes about half a minute", name)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        made = work / "made"
-        _convert(gguf, made)
-        _write_manifest(made, sha256)
-        _move_into_place(made, target, work / "old", sha256)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    with told_to_the_user("unpack a model into", target, advice="Set EVALSUITE_HOME elsewhere"):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(target)
+        work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        try:
+            made = work / "made"
+            # The conversion draws bars of its own, which no setting turns off.
+            with redirect_stderr(io.StringIO()):
+                _convert(gguf, made)
+            _write_manifest(made, sha256)
+            _move_into_place(made, target, work / "old", sha256)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
     return target
+
+
+def _remove_stale(target: Path) -> None:
+    """Remove what a killed conversion left behind."""
+    for work in target.parent.glob(f".{target.name}-*"):
+        if work.stat().st_mtime < time.time() - _STALE_S:
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def is_whole(folder: Path, source_sha256: str) -> bool:
@@ -70,6 +87,7 @@ def is_whole(folder: Path, source_sha256: str) -> bool:
 
 def _convert(gguf: Path, folder: Path) -> None:
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
     from transformers.utils.logging import disable_progress_bar
 
@@ -86,7 +104,10 @@ def _convert(gguf: Path, folder: Path) -> None:
         local_files_only=True,
         trust_remote_code=False,
     )
-    model.save_pretrained(folder)
+    try:
+        model.save_pretrained(folder)
+    except SafetensorError as error:  # how safetensors says that the disk is full
+        raise OSError(errno.ENOSPC, str(error)) from error
     tokenizer.save_pretrained(folder)
 
 

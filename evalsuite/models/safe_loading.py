@@ -6,9 +6,10 @@ that repository was trusted at that commit.
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from pydantic import ConfigDict
@@ -22,6 +23,7 @@ _DATA_PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
 _PICKLED = {".bin", ".pt", ".pth", ".ckpt", ".pkl"}
 _CONFIGS = ("config.json", "tokenizer_config.json", "generation_config.json")
 _CODE_KEYS = {"auto_map", "custom_pipelines", "_attn_implementation_internal"}
+_SHARD = re.compile(r"[^/\\]+\.safetensors")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _LOCAL_STARTS = ("./", "../", "/", "~")
@@ -84,12 +86,15 @@ def resolve(spec: ModelSpec, *, offline: bool, trusted: frozenset[str]) -> Model
 
 
 def _local(spec: ModelSpec) -> ModelFolder:
-    path = Path(spec.name).expanduser().resolve()
-    if not path.is_dir():
-        what = "is a file" if path.exists() else "does not exist"
+    path = Path(os.path.realpath(Path(spec.name).expanduser()))
+    try:
+        what = "does not exist" if not path.exists() else "" if path.is_dir() else "is a file"
+    except OSError as error:
+        what = f"cannot be opened ({error.strerror})"
+    if what:
         raise BadInput(f"model {spec}: {what}; expected a folder with config.json and safetensors")
     for entry in path.rglob("*"):
-        if entry.is_symlink() and not entry.resolve().is_relative_to(path):
+        if entry.is_symlink() and not Path(os.path.realpath(entry)).is_relative_to(path):
             raise Refused(
                 f"model {spec}: {entry.relative_to(path)} is a link to outside the folder; copy "
                 "the file into the folder"
@@ -178,14 +183,33 @@ def _check(path: Path, model: str) -> dict[str, Any]:
                 "they are loaded; convert to safetensors"
             )
         raise BadInput(f"model {model}: has no safetensors weights")
-    index = read_json(path / "model.safetensors.index.json", model)
-    shards = (index or {}).get("weight_map", {})
-    if not isinstance(shards, dict):
-        raise BadInput(f"model {model}: weight_map of model.safetensors.index.json is no mapping")
-    for shard in sorted({str(s) for s in shards.values()}):
-        if PurePosixPath(shard).name != shard or not (path / shard).is_file():
-            raise BadInput(f"model {model}: the weight file {shard!r} of its index is not there")
+    for index in sorted(path.glob("*.index.json")):
+        _check_index(index, model)
+    for key, value in _entries(config):
+        if key.endswith("_weights") and isinstance(value, str):
+            raise Refused(
+                f"model {model}: {key!r} in config.json names a weight file of its own "
+                f"({value!r}); only model.safetensors and its index are read. Remove that entry"
+            )
     return config
+
+
+def _check_index(index: Path, model: str) -> None:
+    """Refuse an index that names anything but safetensors files of the same folder.
+
+    transformers opens what an index names, whatever it is, pickles too.
+    """
+    shards = (read_json(index, model) or {}).get("weight_map", {})
+    if not isinstance(shards, dict):
+        raise BadInput(f"model {model}: weight_map of {index.name} is no mapping")
+    for shard in sorted({str(s) for s in shards.values()}):
+        if not _SHARD.fullmatch(shard):
+            raise Refused(
+                f"model {model}: {index.name} names {shard!r} as a weight file; only *.safetensors "
+                "files of the same folder are loaded; convert to safetensors"
+            )
+        if not (index.parent / shard).is_file():
+            raise BadInput(f"model {model}: the weight file {shard!r} of its index is not there")
 
 
 def _code_keys(path: Path, model: str) -> str:
@@ -223,15 +247,17 @@ def read_json(path: Path, model: str) -> dict[str, Any] | None:
         return None
     except (ValueError, RecursionError):
         raise BadInput(f"model {model}: {path.name} is not valid JSON") from None
+    except OSError as error:
+        raise BadInput(f"model {model}: {path.name} cannot be read ({error.strerror})") from None
     if not isinstance(value, dict):
         raise BadInput(f"model {model}: {path.name} is not a JSON object")
     return value
 
 
 def _relevant_files(path: Path) -> list[str]:
-    files = {f.name for pattern in _DATA_PATTERNS for f in path.glob(pattern) if f.is_file()}
-    pooling = path / "1_Pooling" / "config.json"
-    return sorted(files | ({"1_Pooling/config.json"} if pooling.is_file() else set()))
+    """Every file that loading may read, by its path in the folder, however deep it lies."""
+    files = (f for pattern in _DATA_PATTERNS for f in path.rglob(pattern) if f.is_file())
+    return sorted(str(f.relative_to(path)) for f in files)
 
 
 def file_sha256(path: Path) -> str:

@@ -7,13 +7,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from evalsuite.errors import BadInput, MissingPackage
+from evalsuite.errors import BadInput, MissingPackage, Refused
 from evalsuite.models.capabilities import CAPABILITIES, EmbedsText, GeneratesText, LoadedModel
 from evalsuite.models.decoding_options import DecodingOptions
 from evalsuite.models.listing import ModelListing
 from evalsuite.models.model_facts import ModelFacts, read_facts
 from evalsuite.models.safe_loading import INSTALL_TEXT, ModelFolder, resolve
 from evalsuite.models.spec import ModelSpec
+from evalsuite.provenance import needs
 from evalsuite.requests import Entrant
 
 
@@ -174,15 +175,24 @@ def entrant_of(
 
 
 def require_text_packages(model: str, *more: str) -> None:
-    """Check that the packages for text models are installed, without importing them.
+    """Check that the packages for text models are there and safe, without importing them.
 
     Raises
     ------
     MissingPackage
         Naming the absent ones and the command that installs them.
+    Refused
+        If one is older than the suite's floor: below it, loading a model can run code.
     """
     if absent := absent_packages(*more):
         raise MissingPackage(f"model {model}: needs {', '.join(absent)}: {INSTALL_TEXT}")
+    for need in needs():
+        if need.package in ("torch", "transformers", *more) and not need.ok:
+            raise Refused(
+                f"model {model}: {need.package} {need.found or 'of unknown version'} is refused, "
+                f"loading a model is only safe with {need.package}{need.wanted}: "
+                f"pip install '{need.package}{need.wanted}'"
+            )
 
 
 def absent_packages(*more: str) -> list[str]:

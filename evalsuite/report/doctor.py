@@ -3,14 +3,18 @@
 import os
 import platform
 import shutil
+import sys
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, requires, version
+from contextlib import redirect_stdout
 
 from pydantic import BaseModel, ConfigDict
 
 from evalsuite.errors import EvalsuiteError
-from evalsuite.models.backends import BACKENDS
+from evalsuite.models.backends import BACKENDS, Backend
+from evalsuite.models.listing import ModelListing
+from evalsuite.provenance import needs
 from evalsuite.redaction import redact
+from evalsuite.registry import in_one_line
 from evalsuite.settings import settings
 from evalsuite.tasks import TASKS
 
@@ -43,47 +47,49 @@ def examine() -> list[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    from packaging.requirements import Requirement
-
     yield Finding(what="python", found=platform.python_version(), ok=True, needed=True)
-    seen = set()
-    for line in requires("evalsuite") or []:
-        requirement = Requirement(line)
-        if requirement.name in seen or requirement.name == "evalsuite":
-            continue
-        seen.add(requirement.name)
-        needed = requirement.marker is None
-        extra = "" if needed else f"[{_extra(requirement)}]"
-        advice = f"pip install 'evalsuite{extra}'"
-        try:
-            found = version(requirement.name)
-        except PackageNotFoundError:
-            found = "not installed"
-            ok = False
-        else:
-            ok = requirement.specifier.contains(found, prereleases=True)
-        floor = f" (needs {requirement.specifier})"
+    for need in needs():
+        extra = f"[{need.extra}]" if need.extra else ""
+        found = need.found or "not installed"
         yield Finding(
-            what=requirement.name,
-            found=found if ok else found + floor,
-            ok=ok,
-            needed=needed,
-            advice=None if ok else advice,
+            what=need.package,
+            found=found if need.ok else f"{found} (needs {need.wanted})",
+            ok=need.ok,
+            # What is optional may be absent, but not there and too old: those floors are for
+            # safety. What only the suite's own tests use stops nobody.
+            needed=need.extra is None or (need.found is not None and need.extra != "test"),
+            advice=None if need.ok else f"pip install 'evalsuite{extra}'",
         )
 
 
-def _extra(requirement: object) -> str:
-    marker = str(getattr(requirement, "marker", ""))
-    return marker.rpartition("extra == ")[2].strip("\"' ") or "all"
+def models_of(backend: Backend) -> tuple[list[ModelListing], str | None]:
+    """The models that a backend describes, and in one line why it could not.
+
+    A plug-in may fail in any way while it is asked, or return anything.
+    """
+    try:
+        # What a plug-in prints must not get between the lines of --json.
+        with redirect_stdout(sys.stderr):
+            found = list(backend.describe())
+    except (Exception, SystemExit) as error:
+        return [], f"describe() failed: {in_one_line(error)}"
+    if not all(isinstance(model, ModelListing) for model in found):
+        return [], "describe() gave something that is no ModelListing"
+    return found, None
 
 
 def _models() -> Iterator[Finding]:
     for listed in BACKENDS.listing():
-        if listed.value is None:
-            found = listed.problem or "cannot be loaded"
-            yield Finding(what=f"backend {listed.name}", found=found, ok=False, needed=False)
-            continue
-        for model in listed.value.describe():
+        models, problem = models_of(listed.value) if listed.value else ([], listed.problem)
+        if problem:
+            yield Finding(
+                what=f"backend {listed.name}",
+                found=problem,
+                ok=False,
+                needed=False,
+                advice="uninstall or repair that package",
+            )
+        for model in models:
             if model.name.startswith("embedded:"):
                 yield Finding(
                     what=model.name,

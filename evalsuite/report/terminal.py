@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from evalsuite.measures import ALL, MeasureEstimate
+from evalsuite.progress import printable
 from evalsuite.record import RESPONSES_FILE, Record, entrant_name, load_record
-from evalsuite.report.doctor import Finding
-from evalsuite.requests import Decoding
+from evalsuite.report.doctor import Finding, models_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,14 +25,23 @@ if TYPE_CHECKING:
     from evalsuite.tasks import Task
 
 MIN_WIDTH = 100
+# Options that say how a text becomes a vector; they do not bear on what a generator writes.
+OF_EMBEDDING = ("pooling", "normalize", "max_length", "long")
 
 
 def console() -> Console:
     """A console on standard output, wide enough for the tables where it is no terminal."""
-    found = Console(highlight=False)
-    return (
-        found if found.is_terminal else Console(highlight=False, width=max(found.width, MIN_WIDTH))
-    )
+    # No text is markup: prompts, categories, model names and paths may hold brackets and colons.
+    found = Console(highlight=False, markup=False, emoji=False)
+    if not found.is_terminal:
+        found.width = max(found.width, MIN_WIDTH)
+    return found
+
+
+def say(text: str, *, is_heading: bool = False, soft_wrap: bool = False) -> None:
+    """Print a text as it is, without what could steer the terminal."""
+    style = "bold" if is_heading else ""
+    console().print(Text(printable(text), style=style), soft_wrap=soft_wrap)
 
 
 def interval(estimate: MeasureEstimate) -> str:
@@ -64,19 +73,24 @@ def print_json(value: Any) -> None:
 
 def table(*columns: str, title: str | None = None) -> Table:
     """A plain table; a column whose name starts with ``>`` is right-aligned."""
+    title = title and printable(title)
     made = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in columns:
         made.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left")
     return made
 
 
+def add_row(shown: Table, *cells: object) -> None:
+    """Add a row of texts to a table, without what could steer the terminal."""
+    shown.add_row(*(Text(printable(f"{cell}")) for cell in cells))
+
+
 def print_published(published: "Published") -> None:
     """Print the numbers of a run and where its files are."""
     record = published.record
     _print_estimates(record, slices=False)
-    out = console()
-    out.print(f"\nrecord       {published.folder}", soft_wrap=True)
-    out.print(f"leaderboard  {published.leaderboard}", soft_wrap=True)
+    say(f"\nrecord       {published.folder}", soft_wrap=True)
+    say(f"leaderboard  {published.leaderboard}", soft_wrap=True)
 
 
 def why_incomplete(record: Record) -> str:
@@ -95,12 +109,11 @@ def why_incomplete(record: Record) -> str:
 
 
 def _print_estimates(record: Record, *, slices: bool) -> None:
-    out = console()
-    out.print(Text(f"{record.task} · {entrant_name(record.entrant)}", style="bold"))
+    say(f"{record.task} · {entrant_name(record.entrant)}", is_heading=True)
     counts = record.counts
     n, samples = record.apparatus.n_units, dict(record.apparatus.options).get("samples")
     cached = record.provenance.cached.get("model", 0)
-    out.print(
+    say(
         f"{n} prompts x {samples} answers, seed {record.seed}"
         + (f", {record.replicates} replicates" if record.replicates > 1 else "")
         + f"; {counts.ok:,} of {counts.requests:,} answers ok, {cached:,} from the store; "
@@ -112,14 +125,14 @@ def _print_estimates(record: Record, *, slices: bool) -> None:
             continue
         star = "* " if estimate.measure == record.headline.measure else "  "
         cells = [star + estimate.measure, *([estimate.slice] if slices else [])]
-        shown.add_row(*map(Text, [*cells, interval(estimate), estimate.estimate.method]))
-    out.print(shown)
+        add_row(shown, *cells, interval(estimate), estimate.estimate.method)
+    console().print(shown)
     _print_notes(record, every=slices)
 
 
 def _print_notes(record: Record, *, every: bool) -> None:
     """Print the warnings of the headline, or those of every measure; count what is left out."""
-    out, n_left_out = console(), 0
+    n_left_out = 0
     for estimate in record.estimates:
         if estimate.slice != ALL:
             continue
@@ -127,9 +140,9 @@ def _print_notes(record: Record, *, every: bool) -> None:
             n_left_out += len(estimate.estimate.warnings)
             continue
         for warning in estimate.estimate.warnings:
-            out.print(Text(f"note on {estimate.measure}: {warning}"), soft_wrap=True)
+            say(f"note on {estimate.measure}: {warning}", soft_wrap=True)
     if n_left_out:
-        out.print(f"{n_left_out} notes on other measures: evalsuite show RECORD --slices")
+        say(f"{n_left_out} notes on other measures: evalsuite show RECORD --slices")
 
 
 def print_record(path: Path, *, slices: bool, n_outputs: int) -> None:
@@ -144,10 +157,9 @@ def print_record(path: Path, *, slices: bool, n_outputs: int) -> None:
     entrants = {role: judge.entrant for role, judge in record.judges.items()}
     responses = ResponsesFile(folder / RESPONSES_FILE, entrants | {"model": record.entrant})
     first = next(iter(responses.tables.values()))
-    out = console()
     for row in first.rows[:n_outputs]:
-        out.print(Text(f"\n{row.unit.id}, answer {row.index}, {row.status}", style="bold"))
-        out.print(Text(row.text or ""), soft_wrap=True)
+        say(f"\n{row.unit.id}, answer {row.index}, {row.status}", is_heading=True)
+        say(row.text or "", soft_wrap=True)
 
 
 def print_leaderboard(frame: "pd.DataFrame", *, as_json: bool) -> None:
@@ -172,8 +184,7 @@ def print_leaderboard(frame: "pd.DataFrame", *, as_json: bool) -> None:
                       title=title)  # fmt: skip
         for _, row in part.iterrows():
             estimate = interval_text(row["estimate"], row["ci_low"], row["ci_high"])
-            cells = [row["entrant"], estimate, row["n_missing"], row["seed"], row["status"]]
-            shown.add_row(*(Text(f"{cell}") for cell in cells))
+            add_row(shown, row["entrant"], estimate, row["n_missing"], row["seed"], row["status"])
         out.print(shown)
         out.print()
 
@@ -190,10 +201,10 @@ def print_tasks(listing: Sequence["Listed[Task]"], *, as_json: bool) -> None:
     shown = table("task", ">version", "modes", "what it measures")
     for listed in listing:
         if listed.value is None:
-            shown.add_row(listed.name, "-", "broken", Text(listed.problem or ""))
+            add_row(shown, listed.name, "-", "broken", listed.problem or "")
             continue
         card = listed.value.card
-        shown.add_row(card.name, f"{card.version}", " ".join(listed.value.modes), card.summary)
+        add_row(shown, card.name, card.version, " ".join(listed.value.modes), card.summary)
     console().print(shown)
 
 
@@ -239,48 +250,55 @@ def print_task(task: "Task", *, as_json: bool) -> None:
         print_json(value)
         return
     out, card = console(), task.card
-    out.print(Text(f"{card.name} · {card.title}, version {card.version}", style="bold"))
+    say(f"{card.name} · {card.title}, version {card.version}", is_heading=True)
     for line in (card.summary, f"paper: {card.paper}", f"licence: {card.licence}"):
-        out.print(Text(line))
+        say(line)
     shown = table("\nmeasure", ">version", "what it is")
     for measure in card.measures:
         star = "* " if measure.name == card.headline else "  "
-        shown.add_row(star + measure.name, f"{measure.version}", measure.summary)
+        add_row(shown, star + measure.name, measure.version, measure.summary)
     out.print(shown)
     for name, mode in task.modes.items():
-        out.print(f"\nmode {name}: default model {mode.default_model}")
+        say(f"\nmode {name}: default model {mode.default_model}")
         options = table("option", ">default", "what it is")
         for option, field in mode.options.model_fields.items():
-            options.add_row(f"  {option}", f"{field.default}", field.description or "")
+            add_row(options, f"  {option}", field.default, field.description or "")
         out.print(options)
     for role, judge in card.judges.items():
-        out.print(f"\njudge {role}: {judge.summary}; default {judge.default}")
+        say(f"\njudge {role}: {judge.summary}; default {judge.default}")
     for set_name, data in card.sets.items():
-        out.print(f"set {set_name}: {data.summary}")
+        say(f"set {set_name}: {data.summary}")
 
 
 def print_models(listing: Sequence["Listed[Backend]"], *, as_json: bool) -> None:
     """Print the models of every backend; for those that lack a package, how to get it."""
-    models = [
-        model.model_dump(mode="json")
-        for listed in sorted(listing, key=lambda listed: listed.name == "fake")  # fakes last
-        if listed.value is not None
-        for model in listed.value.describe()
-    ]
-    broken = [listed for listed in listing if listed.value is None]
+    models: list[dict[str, Any]] = []
+    broken: list[tuple[str, str]] = []
+    for listed in sorted(listing, key=lambda listed: listed.name == "fake"):  # fakes last
+        found, problem = models_of(listed.value) if listed.value else ([], listed.problem)
+        models += [model.model_dump(mode="json") for model in found]
+        if problem:
+            broken.append((listed.name, problem))
     if as_json:
-        print_json(models + [{"name": b.name, "problem": b.problem} for b in broken])
+        print_json(models + [{"name": name, "problem": problem} for name, problem in broken])
         return
     shown = table("model", "can", "what it is")
     for model in models:
         summary = model["summary"] if model["installed"] else f"needs: {model['install']}"
-        shown.add_row(Text(model["name"]), Text("\n".join(model["capabilities"])), Text(summary))
-    for b in broken:
-        shown.add_row(b.name, "broken", Text(b.problem or ""))
-    out = console()
-    out.print(shown)
-    names = ", ".join(Decoding.model_fields)
-    out.print(f"\nOptions go behind a ?, joined by &. Text generators take: {names}.")
+        add_row(shown, model["name"], "\n".join(model["capabilities"]), summary)
+    for name, problem in broken:
+        add_row(shown, name, "broken", problem)
+    console().print(shown)
+    from evalsuite.models.transformers import CausalOptions, EncoderOptions
+
+    generating = [name for name in CausalOptions.model_fields if name not in OF_EMBEDDING]
+    say("\nOptions go behind a ?, joined by &.")
+    say(f"Text generators take: {', '.join(generating)}.", soft_wrap=True)
+    say(
+        "Text embedders, and generators where they embed, take: "
+        f"{', '.join(EncoderOptions.model_fields)}.",
+        soft_wrap=True,
+    )
 
 
 def print_calls(calls: Sequence["Call"], prepared: "Prepared", *, as_json: bool) -> None:
@@ -298,12 +316,10 @@ def print_calls(calls: Sequence["Call"], prepared: "Prepared", *, as_json: bool)
         to_do = f"{call.n_low:,}"
         if call.n_high != call.n_low:
             to_do += f" to {call.n_high:,}"
-        cells = (call.role, call.model, call.capability, f"{call.n_requests:,}",
-                 f"{call.n_cached:,}", to_do)  # fmt: skip
-        shown.add_row(*map(Text, cells))
-    out = console()
-    out.print(f"dry run, fingerprint {prepared.apparatus.fingerprint[:12]}: nothing was asked")
-    out.print(shown)
+        add_row(shown, call.role, call.model, call.capability, f"{call.n_requests:,}",
+                f"{call.n_cached:,}", to_do)  # fmt: skip
+    say(f"dry run, fingerprint {prepared.apparatus.fingerprint[:12]}: nothing was asked")
+    console().print(shown)
 
 
 def print_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
@@ -314,5 +330,5 @@ def print_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
     shown = table("", "what", "found", "what to do")
     for finding in findings:
         mark = "ok" if finding.ok else ("lacking" if finding.needed else "-")
-        shown.add_row(mark, finding.what, Text(finding.found), Text(finding.advice or ""))
+        add_row(shown, mark, finding.what, finding.found, finding.advice or "")
     console().print(shown)

@@ -1,11 +1,25 @@
 """What the commands print, for people and for programs."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from evalsuite.errors import MissingPackage, Refused
+from evalsuite.models import transformers
+from evalsuite.models.transformers import CausalOptions, EncoderOptions, require_text_packages
+from evalsuite.provenance import Need
+from evalsuite.report.terminal import OF_EMBEDDING
 from tests.spine.runs import JUDGE, evalsuite, task
+
+
+def distribution(folder: Path, name: str, version: str = "1.0", entry_points: str = "") -> None:
+    """Leave the metadata of a package as an installer would."""
+    info = folder / f"{name}-{version}.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    (info / "entry_points.txt").write_text(entry_points)
 
 
 @pytest.mark.parametrize("command", ["", "run", "tasks", "models", "show", "verify", "doctor"])
@@ -82,3 +96,134 @@ def test_a_figure_is_drawn_and_needs_one_fingerprint(tmp_path: Path) -> None:
     wrong = evalsuite("leaderboard", "plot", "rlhf_diversity", "--to", "figure.gif",
                       "--fingerprint", fingerprint, cwd=tmp_path)  # fmt: skip
     assert wrong.returncode == 2 and ".png" in wrong.stderr
+
+
+NASTY = "[/bold]\x1b]0;owned\x07\x9b2J"
+SHOWN = "[/bold]]0;owned2J"
+
+
+def test_markup_and_control_characters_of_users_are_text(tmp_path: Path) -> None:
+    prompts = [
+        {"id": f"q{i}", "prompt": f"Say {NASTY} {i}", "category": ("[/bold]", NASTY)[i % 2]}
+        for i in range(20)
+    ]
+    (tmp_path / "own.jsonl").write_text("\n".join(map(json.dumps, prompts)) + "\n")
+    out = "p[/red]x :smile:"
+    ran = evalsuite(*task("fake:text", "--set", "own.jsonl", "--samples", "2", "--out", out),
+                    cwd=tmp_path)  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert f"leaderboard  {out}" in ran.stdout
+    folder = str(next((tmp_path / out / "results").rglob("record.json")).parent)
+    shown = evalsuite("show", folder, "--slices", "--outputs", "2", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert SHOWN in shown.stdout
+    board = evalsuite("leaderboard", "show", "rlhf_diversity", "--slice", "[/bold]", "--out", out,
+                      cwd=tmp_path)  # fmt: skip
+    assert board.returncode == 0, board.stderr
+    assert "· [/bold]" in board.stdout
+    for text in (ran.stdout, ran.stderr, shown.stdout, board.stdout):
+        assert not any(c in text for c in "\x1b\x07\x9b")
+
+
+def test_markup_and_control_characters_in_a_task_card_are_text(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    distribution(site, "odd", entry_points="[evalsuite.tasks]\nodd = odd:task\n")
+    (site / "odd.py").write_text(
+        "from dataclasses import replace\n"
+        "from evalsuite_tasks.rlhf_diversity.task import task as t\n"
+        f"new = {{'name': 'odd', 'summary': {NASTY!r}, 'title': {NASTY!r}}}\n"
+        "task = replace(t, card=t.card.model_copy(update=new))\n"
+    )
+    for arguments in (("tasks",), ("show", "odd")):
+        found = evalsuite(*arguments, cwd=tmp_path, PYTHONPATH=str(site))
+        assert found.returncode == 0, found.stderr
+        assert SHOWN in found.stdout and "\x1b" not in found.stdout
+
+
+def test_a_backend_that_cannot_describe_itself_is_listed_as_broken(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    distribution(site, "odd", entry_points="[evalsuite.models]\nodd = odd:backend\n")
+    (site / "odd.py").write_text(
+        "print('loud at import')\nclass Odd:\n    def open(self, spec, **more): ...\n"
+        "    def describe(self):\n        print('loud')\n        raise OSError('no [/b] server')\n"
+        "backend = Odd()\n"
+    )
+    problem = "describe() failed: OSError: no [/b] server"
+    for command in ("models", "doctor"):
+        text = evalsuite(command, cwd=tmp_path, PYTHONPATH=str(site), COLUMNS="240")
+        assert text.returncode == 0, text.stderr
+        assert problem in text.stdout and "Traceback" not in text.stderr
+        found = evalsuite(command, "--json", cwd=tmp_path, PYTHONPATH=str(site))
+        assert found.returncode == 0, found.stderr
+        values = json.loads(found.stdout)
+        assert problem in {value.get("problem", value.get("found")) for value in values}
+        assert "loud" in found.stderr
+
+
+def test_a_name_of_two_packages_stops_no_command_that_does_not_ask_for_it(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    for name in ("first", "second"):
+        distribution(site, name, entry_points=f"[evalsuite.tasks]\ndouble = {name}:task\n")
+    found = evalsuite("tasks", "--json", cwd=tmp_path, PYTHONPATH=str(site))
+    problems = {value["name"]: value["problem"] for value in json.loads(found.stdout)}
+    assert problems["rlhf_diversity"] is None
+    assert "first (first:task) and second (second:task)" in problems["double"]
+    ran = evalsuite("run", "double", cwd=tmp_path, PYTHONPATH=str(site))
+    assert ran.returncode == 2 and "2 packages register" in ran.stderr
+
+
+def test_a_package_below_its_floor_fails_the_doctor(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    distribution(site, "torch", "2.9.1")
+    found = evalsuite("doctor", "--json", cwd=tmp_path, PYTHONPATH=str(site))
+    assert found.returncode == 2
+    (torch,) = (value for value in json.loads(found.stdout) if value["what"] == "torch")
+    assert torch["needed"] and not torch["ok"]
+    assert torch["found"].startswith("2.9.1 (needs >=")
+    text = evalsuite("doctor", cwd=tmp_path, PYTHONPATH=str(site)).stdout
+    assert [line.split()[:2] for line in text.splitlines() if "2.9.1" in line] == [
+        ["lacking", "torch"]
+    ]
+
+
+def test_text_models_are_refused_below_the_security_floors(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    distribution(site, "transformers", "4.57.0")
+    arguments = task("embedded:smollm2-135m", "--limit", "12", "--samples", "2")
+    found = evalsuite(*arguments, cwd=tmp_path, PYTHONPATH=str(site))
+    assert found.returncode == 3, found.stderr
+    said = found.stderr.splitlines()[-1]
+    assert "transformers 4.57.0 is refused" in said
+    assert "pip install 'transformers>=5.5'" in said
+
+
+def test_only_the_packages_a_model_needs_can_have_it_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    needs = [
+        Need("torch", ">=2.10", "text", "2.10.0", True),
+        Need("matplotlib", ">=3.9", "plots", "3.0", False),
+        Need("gguf", ">=0.17", "text", None, False),
+    ]
+    monkeypatch.setattr(transformers, "needs", lambda: needs)
+    require_text_packages("some:model")
+    with pytest.raises(Refused, match="gguf of unknown version is refused"):
+        require_text_packages("some:model", "gguf")
+    with pytest.raises(MissingPackage, match="needs nobody_has_this"):
+        require_text_packages("some:model", "nobody_has_this")
+
+
+def test_the_models_are_listed_with_every_option_they_take(tmp_path: Path) -> None:
+    from evalsuite.models.text_embedding import EmbeddingSettings
+
+    lines = evalsuite("models", cwd=tmp_path).stdout.splitlines()
+    generators, embedders = (
+        set(line.rpartition("take: ")[2].rstrip(".").split(", "))
+        for line in lines
+        if "take: " in line
+    )
+    assert set(OF_EMBEDDING) == {field.name for field in fields(EmbeddingSettings)}
+    assert generators | set(OF_EMBEDDING) == set(CausalOptions.model_fields)
+    assert embedders == set(EncoderOptions.model_fields)
+    assert {"temperature", "template", "system", "dtype", "post_training_of"} <= generators
+    assert {"pooling", "normalize", "max_length", "long", "threads"} <= embedders

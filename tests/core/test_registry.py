@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from evalsuite.errors import BadInput, UnknownName
+from evalsuite.errors import UnknownName
 from evalsuite.registry import BrokenPlugin, Registry
 
 GROUP = "evalsuite.test_things"
@@ -59,6 +59,7 @@ def test_nothing_is_imported_before_it_is_asked_for(install, registry):
         ("import a_package_that_nobody_has", "thing", "ModuleNotFoundError"),
         ("def broken(:", "thing", "SyntaxError"),
         ("raise SystemExit(0)", "thing", "SystemExit"),
+        ("raise KeyboardInterrupt", "thing", "cannot be loaded: KeyboardInterrupt"),
         (GOOD, "thingy", "AttributeError"),
         ("thing = 3", "thing", "has no card, modes: it is a int"),
         ("class thing:\n    card = 1", "thing", "has no modes: it is a type"),
@@ -88,14 +89,64 @@ def test_the_error_of_a_broken_plug_in_keeps_its_cause(install, registry):
     assert caught.value.exit_code == 2
 
 
-def test_two_packages_that_register_one_name_are_both_named(install, registry):
-    install("good-things", "good_things", GOOD, ("one", "thing"))
+def test_a_name_of_two_packages_is_broken_names_both_and_harms_no_other(install, registry):
+    install("good-things", "good_things", GOOD, ("one", "thing"), ("two", "thing"))
     install("other-things", "other_things", GOOD, ("one", "thing"))
-    for look in (registry.names, lambda: registry["one"], lambda: list(registry.listing())):
-        with pytest.raises(BadInput, match="two packages register the thing 'one'") as caught:
-            look()
-        assert "good-things (good_things:thing)" in str(caught.value)
-        assert "other-things (other_things:thing)" in str(caught.value)
+    assert registry.names() == ["one", "two"]
+    assert registry["two"].card == "the card"
+    one, two = registry.listing()
+    assert one.value is None and two.problem is None
+    with pytest.raises(BrokenPlugin, match="2 packages register the thing 'one'") as caught:
+        registry["one"]
+    assert caught.value.exit_code == 2
+    for text in (one.problem, one.source, str(caught.value)):
+        assert "good-things (good_things:thing)" in text
+        assert "other-things (other_things:thing)" in text
+
+
+def test_the_check_sees_the_object_and_its_name_and_its_problem_is_the_error(install):
+    install("good-things", "good_things", GOOD, ("one", "thing"), ("two", "thing"))
+    checked = Registry(
+        "thing", group=GROUP, check=lambda value, name: f"is {value.card}" * (name == "two")
+    )
+    assert checked["one"].card == "the card"
+    with pytest.raises(BrokenPlugin, match=r"^thing 'two' from good-things .* is the card$"):
+        checked["two"]
+
+
+def test_a_check_that_fails_is_the_plug_ins_fault_and_no_crash(install):
+    install("good-things", "good_things", GOOD, ("one", "thing"))
+    (one,) = Registry("thing", group=GROUP, check=lambda value, name: value.absent).listing()
+    assert "cannot be loaded: AttributeError" in one.problem
+
+
+def test_what_a_plug_in_prints_goes_to_standard_error(install, registry, capsys):
+    install("loud-things", "loud_things", "print('hello')\n" + GOOD, ("one", "thing"))
+    assert registry["one"].card == "the card"
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "hello\n")
+
+
+@pytest.mark.parametrize(
+    ("code", "end"),
+    [
+        ("raise ValueError('first\\nsecond')", "ValueError: first"),
+        (
+            "from pydantic import BaseModel\nclass Card(BaseModel):\n    n: int\nCard(n='x')",
+            "ValidationError: Card.n: Input should be a valid integer, unable to parse string as "
+            "an integer",
+        ),
+        (
+            "from evalsuite.tasks import DataFile\nDataFile(file='a', licence='b')",
+            "ValidationError: DataFile.sha256: Field required",
+        ),
+    ],
+)
+def test_the_problem_of_a_broken_plug_in_is_one_line(install, registry, code, end):
+    install("broken-things", "broken_things", code, ("bad", "thing"))
+    (bad,) = registry.listing()
+    assert bad.problem.endswith(f"cannot be loaded: {end}")
+    assert "\n" not in bad.problem
 
 
 def test_one_entry_that_is_listed_twice_is_no_conflict(install, registry):

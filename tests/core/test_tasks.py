@@ -8,6 +8,7 @@ from evalsuite.errors import BadInput, UnknownName
 from evalsuite.fingerprint import apparatus
 from evalsuite.measures import MeasureCard
 from evalsuite.models.capabilities import ClassifiesText, EmbedsText, GeneratesText
+from evalsuite.registry import BrokenPlugin
 from evalsuite.requests import Decoding, Entrant
 from evalsuite.tasks import TASKS, DataFile, JudgeRole, Mode, Task, TaskCard, TaskOptions
 from evalsuite_tasks.rlhf_diversity.task import task as rlhf_diversity
@@ -229,3 +230,39 @@ def test_the_shipped_task_is_registered_and_its_data_is_what_its_card_pins():
     for data in (*card.sets.values(), *card.data):
         assert rlhf_diversity.read(data)
     assert card.measure(card.headline)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "problem"),
+    [
+        ("rlhf_diversity2", {}, "has a card of another name: 'rlhf_diversity'"),
+        ("bad", {"card": 1}, "has no TaskCard as its card: that is a int"),
+        ("bad", {"card": "NAMED", "modes": {}}, "has no modes"),
+        ("bad", {"card": "NAMED", "modes": ["text"]}, "has no modes"),
+        ("bad", {"card": "NAMED", "modes": {"text": 1}}, "has a mode 'text' that is no Mode"),
+        ("bad", {"card": "NAMED", "package": None}, "has no name of a package"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
+)
+def test_a_task_of_wrong_parts_or_name_is_broken_before_it_is_used(
+    tmp_path, monkeypatch, name, change, problem
+):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "wrong_parts", raising=False)
+    changes = f"{change!r}".replace("'NAMED'", "card")
+    (tmp_path / "wrong_parts.py").write_text(
+        "from dataclasses import replace\n"
+        "from evalsuite_tasks.rlhf_diversity.task import task as shipped\n"
+        f"card = shipped.card.model_copy(update={{'name': {name!r}}})\n"
+        f"task = replace(shipped, **{changes})\n"
+    )
+    info = tmp_path / "wrong_parts-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: wrong-parts\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[evalsuite.tasks]\n{name} = wrong_parts:task\n")
+    found = {listed.name: listed.problem for listed in TASKS.listing()}
+    assert problem in found[name]
+    assert found["rlhf_diversity"] is None
+    with pytest.raises(BrokenPlugin, match=f"task '{name}' from wrong-parts"):
+        TASKS[name]
+    sys.modules.pop("wrong_parts")

@@ -195,7 +195,7 @@ def test_a_conversion_that_fails_leaves_nothing(
         raise OSError("disk full")
 
     monkeypatch.setattr(gguf_conversion, "_convert", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(BadInput, match="disk full"):
         gguf_conversion.dense_folder(Path("x.gguf"), SOURCE, name="x", home=tmp_path)
     assert list((tmp_path / "models").iterdir()) == []
 

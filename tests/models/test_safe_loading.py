@@ -118,13 +118,70 @@ def test_a_folder_that_is_no_model_is_the_users_error(
     assert caught.value.exit_code == 2
 
 
-@pytest.mark.parametrize(
-    "shard", ["../elsewhere.safetensors", "/etc/x.safetensors", "no.safetensors"]
-)
-def test_a_weight_index_may_only_name_files_of_its_folder(folder: Path, shard: str) -> None:
-    index = {"weight_map": {"a": "model.safetensors", "b": shard}}
+def test_a_weight_index_may_only_name_files_that_are_there(folder: Path) -> None:
+    index = {"weight_map": {"a": "model.safetensors", "b": "no.safetensors"}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     with pytest.raises(BadInput, match="is not there"):
+        local(folder)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors.index.json", "other.index.json"])
+@pytest.mark.parametrize(
+    "shard",
+    ["../elsewhere.safetensors", "/etc/x.safetensors", "sub/x.safetensors", "a.bin", "weights.txt"],
+)
+def test_a_weight_index_may_only_name_safetensors_of_its_folder(
+    folder: Path, hub: Path, shard: str, name: str
+) -> None:
+    index = {"weight_map": {"a": "model.safetensors", "b": shard}}
+    (folder / "a.bin").write_bytes(b"pickle")
+    (folder / "weights.txt").write_bytes(b"pickle")
+    for place in (folder, hub):
+        (place / name).write_text(json.dumps(index))
+    with pytest.raises(Refused, match="convert to safetensors"):
+        local(folder)
+    with pytest.raises(Refused, match="convert to safetensors"):
+        from_hub("org/name")
+
+
+def test_pickled_shards_behind_a_decoy_never_reach_torch_load(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    reached: list[object] = []
+    monkeypatch.setattr(torch, "load", lambda *a, **k: reached.append(a))
+    torch.save({}, folder / "a.bin")
+    index = {"metadata": {}, "weight_map": {"model.embed_tokens.weight": "a.bin"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(Refused):
+        open_local(folder).load("cpu")
+    assert reached == []
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_config_that_names_weights_of_its_own_is_refused(folder: Path, inside: bool) -> None:
+    entry = {"transformers_weights": "../tw/model.safetensors"}
+    change(folder / "config.json", **(entry if not inside else {"text_config": entry}))
+    with pytest.raises(Refused, match="transformers_weights"):
+        local(folder)
+
+
+def test_the_revision_covers_files_however_deep_they_lie(folder: Path) -> None:
+    before = local(folder).revision
+    (folder / "additional_chat_templates").mkdir()
+    (folder / "additional_chat_templates" / "default.jinja").write_text("{{ messages }}")
+    assert local(folder).revision != before
+
+
+def test_a_folder_that_cannot_be_opened_is_one_clear_line(folder: Path) -> None:
+    with pytest.raises(BadInput, match="cannot be opened"):
+        local(folder / ("a" * 300))
+    (folder / "loop").symlink_to("loop")
+    assert local(folder).revision
+    (folder / "config.json").unlink()
+    (folder / "config.json").mkdir()
+    with pytest.raises(BadInput, match="cannot be read"):
         local(folder)
 
 
