@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from evalsuite.errors import VerificationFailed
 from evalsuite.measures import ALL, MeasureEstimate
 from evalsuite.progress import printable
 from evalsuite.record import RESPONSES_FILE, Record, entrant_name, load_record
@@ -156,6 +157,8 @@ def print_record(path: Path, *, slices: bool, n_outputs: int) -> None:
     folder = path if path.is_dir() else path.parent
     entrants = {role: judge.entrant for role, judge in record.judges.items()}
     responses = ResponsesFile(folder / RESPONSES_FILE, entrants | {"model": record.entrant})
+    if responses.problems:
+        raise VerificationFailed("\n".join(responses.problems))
     first = next(iter(responses.tables.values()))
     for row in first.rows[:n_outputs]:
         say(f"\n{row.unit.id}, answer {row.index}, {row.status}", is_heading=True)
