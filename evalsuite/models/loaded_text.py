@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from evalsuite.errors import BadInput
 from evalsuite.models.device import choose_device, memory_watched
 from evalsuite.models.key_value_cache import new_cache
+from evalsuite.models.padding_check import check_padding
 from evalsuite.models.text_embedding import EmbeddingSettings, TextEmbedder
 from evalsuite.models.text_generation import PromptTemplate, TextGenerator
 from evalsuite.requests import Request, Response
@@ -66,10 +67,12 @@ def load_causal(handle: "TransformersHandle", device: str) -> CausalModel:
     Raises
     ------
     BadInput
-        If the weights do not fit the architecture, or it keeps no attention cache.
+        If the weights do not fit the architecture, it keeps no attention cache, or its answers
+        would depend on how prompts are packed.
     """
     model = _load(transformers.AutoModelForCausalLM, handle, device)
     new_cache(model.config)  # says now, and not at the first prompt, if it cannot be sampled from
+    check_padding(model, handle.entrant.model)
     tokenizer = _load_tokenizer(handle)
     options: Any = handle.options
     template = PromptTemplate(options.template, options.system)

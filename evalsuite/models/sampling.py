@@ -5,7 +5,7 @@ that another batch size, order or worker gives the same texts, up to rounding of
 """
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,6 +101,51 @@ def generate(
             batch.step()
 
 
+def forced_logits(
+    model: Any, answers: Mapping[tuple[int, ...], tuple[int, ...]]
+) -> dict[tuple[int, ...], Any]:
+    """Feed given answers to prompts in one batch, as `generate` does with drawn ones.
+
+    Parameters
+    ----------
+    model : transformers causal language model
+        In evaluation mode.
+    answers : mapping of tuple of int to tuple of int
+        Token ids of each prompt and of its answer; a row leaves the batch when its answer is fed.
+
+    Returns
+    -------
+    dict of tuple of int to tensor of shape (vocabulary,)
+        The next logits after each prompt, and after it with each beginning of its answer.
+
+    Raises
+    ------
+    BadInput
+        If the model keeps no attention cache that can be forked.
+    """
+    logits: dict[tuple[int, ...], Any] = {}
+    with torch.inference_mode():
+        rows = [
+            SampleRow(prompt, b"", Sampling(max_new_tokens=len(answer) + 1))
+            for prompt, answer in answers.items()
+        ]
+        batch = _Batch(model, [_Progress(row) for row in rows])
+        while True:
+            for p, row_logits in zip(batch.live, batch.logits, strict=True):
+                answer = answers[p.row.prompt]
+                if p.ended:
+                    continue
+                logits[p.row.prompt + tuple(p.tokens)] = row_logits
+                if len(p.tokens) == len(answer):
+                    p.finish = "length"
+                else:
+                    p.tokens.append(answer[len(p.tokens)])
+            if all(p.ended for p in batch.live):
+                return logits
+            batch.drop_ended()
+            batch.step()
+
+
 @dataclass(eq=False)
 class _Progress:
     """A row while it is being drawn."""
@@ -168,7 +213,8 @@ class _Batch:
         self._positions = self._mask[:, : self._width].sum(dim=-1, keepdim=True)
 
     def _forward(self, ids: Any, positions: Any) -> Any:
-        # Models with relative positions take no position_ids; few take no logits_to_keep.
+        # Some models take no position_ids. Where that is because their positions are relative, or
+        # counted by the mask, padding does no harm; padding_check refuses the others at loading.
         optional = {"position_ids": positions, "logits_to_keep": 1}
         output = self._model(
             input_ids=ids,
