@@ -71,7 +71,8 @@ def load_causal(handle: "TransformersHandle", device: str) -> CausalModel:
         would depend on how prompts are packed.
     """
     model = _load(transformers.AutoModelForCausalLM, handle, device)
-    new_cache(model.config)  # says now, and not at the first prompt, if it cannot be sampled from
+    # These say now, and not at the first prompt, if it cannot be sampled from.
+    new_cache(model.config)
     check_padding(model, handle.entrant.model)
     tokenizer = _load_tokenizer(handle)
     options: Any = handle.options

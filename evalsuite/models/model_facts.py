@@ -76,11 +76,14 @@ def read_facts(folder: ModelFolder, model: str) -> ModelFacts:
     Raises
     ------
     BadInput
-        If the architecture is neither a causal language model nor a text encoder, or the embedder
-        has layers behind its pooling.
+        If the architecture is neither a causal language model nor a text encoder, if its positions
+        are scaled by the longest text of a batch, or if the embedder has layers behind its pooling
+        or changes its texts.
     """
     is_causal = _is_causal(folder.config, model)
     config = folder.config.get("text_config") or folder.config
+    _refuse_scaling_by_length(config, model)
+    _refuse_changed_texts(folder, model)
     tokenizer = read_json(folder.path / "tokenizer_config.json", model) or {}
     positions = _positions(config)
     limits = [positions, tokenizer.get("model_max_length")]
@@ -99,6 +102,7 @@ def _is_causal(config: dict[str, Any], model: str) -> bool:
     if any(name.endswith(_CAUSAL_ENDINGS) for name in names) and not config.get(
         "is_encoder_decoder"
     ):
+        _refuse_bidirectional(config, names, model)
         return True
     if config.get("model_type") in _ENCODERS:
         return False
@@ -106,6 +110,57 @@ def _is_causal(config: dict[str, Any], model: str) -> bool:
         f"model {model}: {', '.join(names) or config.get('model_type') or 'its architecture'} is "
         "neither a causal language model nor a text encoder"
     )
+
+
+def _refuse_bidirectional(config: dict[str, Any], names: list[str], model: str) -> None:
+    if config.get("model_type") in _ENCODERS and not config.get("is_decoder"):
+        raise BadInput(
+            f"model {model}: {', '.join(names)} without is_decoder in its config.json reads ahead, "
+            "so it cannot be sampled from. Choose a causal language model, or an encoder whose "
+            "config.json names an encoder's architecture."
+        )
+
+
+def _refuse_scaling_by_length(config: dict[str, Any], model: str) -> None:
+    """Refuse rotary scaling whose factors follow the longest row, as the batch would then matter.
+
+    The names are those of transformers 5.23, ``modeling_rope_utils``; up to the original length
+    its factors stand still, and without an original length that is all the model reads.
+    """
+    longest = config.get("max_position_embeddings")
+    for scaling in _rope_scalings(config):
+        kind = str(scaling.get("rope_type") or scaling.get("type"))
+        is_phi = str(config.get("model_type")).startswith(("phi3", "phi4"))
+        by_length = "dynamic" in kind or kind in ("longrope", "su") or (is_phi and kind == "yarn")
+        own = scaling.get("original_max_position_embeddings")
+        original = _limit(config.get("original_max_position_embeddings", own))
+        if by_length and original is not None and original != longest:
+            raise BadInput(
+                f"model {model}: its rotary scaling {kind!r} changes beyond {original} tokens for "
+                "all texts of a batch, so its answers would depend on how prompts are packed. "
+                "Choose a model without it, often the same one with a shorter context."
+            )
+
+
+def _rope_scalings(config: dict[str, Any]) -> list[dict[str, Any]]:
+    """Settings of the rotary positions: one for all layers, or one for each type of layer."""
+    given = [config.get(name) for name in ("rope_parameters", "rope_scaling")]
+    blocks = [block for block in given if isinstance(block, dict)]
+    return blocks + [part for block in blocks for part in block.values() if isinstance(part, dict)]
+
+
+def _refuse_changed_texts(folder: ModelFolder, model: str) -> None:
+    """Refuse sentence-transformers settings that change a text before it is embedded."""
+    for file, name in (
+        ("sentence_bert_config.json", "do_lower_case"),
+        ("config_sentence_transformers.json", "default_prompt_name"),
+    ):
+        if value := (read_json(folder.path / file, model) or {}).get(name):
+            raise BadInput(
+                f"model {model}: {name} is {json.dumps(value)} in its {file}, which changes every "
+                "text and is not done here; the vectors would not be the model's own. Choose "
+                "another embedder."
+            )
 
 
 def _positions(config: dict[str, Any]) -> int | None:

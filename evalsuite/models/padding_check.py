@@ -12,9 +12,11 @@ from evalsuite.errors import BadInput
 from evalsuite.models.device import memory_watched
 from evalsuite.models.sampling import forced_logits
 
-# Largest root mean square of a difference, in standard deviations of the logits.
+# In standard deviations of the logits. Measured: 2e-6 for 27 tiny architectures and 6e-6 for a real
+# one of 30 layers in float32; rounding alone moves the real one's logits by .07 in bfloat16; models
+# that do not take padding are off by .3 to 1.5.
 _TOLERANCE = {torch.float32: 1e-3}
-_HALF_PRECISION = 5e-2
+_HALF_PRECISION = 0.15
 _PROMPT_TOKENS = (3, 9)
 _ANSWER_TOKENS = (2, 1)  # the longer row leaves first, and its padding is cut off the other
 

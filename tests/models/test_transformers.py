@@ -14,7 +14,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from evalsuite.errors import BadInput, MissingPackage, OutOfMemory, UnknownName
-from evalsuite.models import text_generation
+from evalsuite.models import padding_check, text_generation
 from evalsuite.models.capabilities import EmbedsText, GeneratesText
 from evalsuite.models.device import memory_watched
 from evalsuite.requests import Prompt, Request, Response, Sampling, TextPart
@@ -365,3 +365,192 @@ def test_every_end_token_of_a_model_counts(tiny_folders: dict[str, Path]) -> Non
     model = transformers.AutoModelForCausalLM.from_pretrained(tiny_folders["llama"])
     model.generation_config.eos_token_id = [17, 18]
     assert text_generation.end_ids(model, byte_tokenizer()) == {1, 17, 18}
+
+
+TINY = {"vocab_size": 260, "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 1}
+LAYERS = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 128,
+    "initializer_range": 0.4,
+}
+TROCR = {
+    "d_model": 32,
+    "decoder_layers": 2,
+    "decoder_attention_heads": 4,
+    "decoder_ffn_dim": 64,
+    "max_position_embeddings": 128,
+    "init_std": 0.4,
+}
+UNPADDABLE = {
+    "TrOCRForCausalLM": lambda: transformers.TrOCRConfig(**TINY, **TROCR),
+    "RoFormerForCausalLM": lambda: transformers.RoFormerConfig(
+        **TINY, **LAYERS, is_decoder=True, embedding_size=32
+    ),
+    "BertLMHeadModel": lambda: transformers.BertConfig(**TINY, **LAYERS),
+    "RobertaForCausalLM": lambda: transformers.RobertaConfig(**TINY, **LAYERS, is_decoder=True),
+    "BartForCausalLM": lambda: transformers.BartConfig(  # its forward fails on an empty cache
+        **TINY, **TROCR, is_decoder=True, is_encoder_decoder=False
+    ),
+    "OpenAIGPTLMHeadModel": lambda: transformers.OpenAIGPTConfig(
+        **TINY, n_positions=128, n_embd=32, n_layer=2, n_head=4
+    ),
+}
+
+
+def from_config(architecture: str) -> Any:
+    torch.manual_seed(3)
+    return getattr(transformers, architecture)(UNPADDABLE[architecture]()).eval()
+
+
+def save_with_tokenizer(model: Any, folder: Path) -> Path:
+    model.save_pretrained(folder)
+    byte_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def changed_config(source: Path, folder: Path, **changes: Any) -> Path:
+    shutil.copytree(source, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "mistral"])
+def test_models_that_take_padding_differ_by_rounding_alone(
+    kind: str, tiny_folders: dict[str, Path]
+) -> None:
+    model = transformers.AutoModelForCausalLM.from_pretrained(tiny_folders[kind]).eval()
+    assert padding_check.largest_difference(model) < 1e-5
+    for dtype in (torch.bfloat16, torch.float16):
+        assert padding_check.largest_difference(model.to(dtype)) < 0.05
+
+
+def test_the_padding_check_covers_prompts_answers_and_a_row_that_leaves(
+    tiny_folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[dict[tuple[int, ...], Any]] = []
+    forced = padding_check.forced_logits
+    monkeypatch.setattr(
+        padding_check, "forced_logits", lambda *args: read.append(forced(*args)) or read[-1]
+    )
+    model = transformers.AutoModelForCausalLM.from_pretrained(tiny_folders["gpt2"]).eval()
+    padding_check.check_padding(model, "tiny")
+    assert sorted(map(len, read[0])) == [3, 4, 5, 9, 10]
+    assert all(0 < token < 260 for text in read[0] for token in text)
+
+
+@pytest.mark.parametrize("architecture", UNPADDABLE)
+def test_architectures_whose_answers_depend_on_the_packing_are_refused(architecture: str) -> None:
+    with pytest.raises(BadInput, match=rf"depend on how prompts are packed.*{architecture}"):
+        padding_check.check_padding(from_config(architecture), "tiny")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_a_model_that_does_not_take_padding_is_refused_when_it_is_loaded(
+    dtype: str, tmp_path: Path
+) -> None:
+    folder = save_with_tokenizer(from_config("TrOCRForCausalLM"), tmp_path / "trocr")
+    with pytest.raises(BadInput, match="does not take left padding"):
+        open_local(folder, f"?dtype={dtype}").load("cpu")
+
+
+@pytest.mark.parametrize(
+    ("architecture", "kind"),
+    [("BertLMHeadModel", "BertConfig"), ("RobertaForCausalLM", "RobertaConfig")],
+)
+def test_an_encoder_with_a_language_head_that_reads_ahead_is_refused(
+    architecture: str, kind: str, tmp_path: Path
+) -> None:
+    # Untrained weights this small hide the look-ahead in rounding; config.json does not.
+    config = getattr(transformers, kind)(**TINY, **(LAYERS | {"initializer_range": 0.02}))
+    folder = save_with_tokenizer(getattr(transformers, architecture)(config), tmp_path / "model")
+    with pytest.raises(BadInput, match=rf"{architecture} without is_decoder"):
+        open_local(folder)
+
+
+def test_a_decoder_of_an_encoders_family_is_sampled_from(tmp_path: Path) -> None:
+    config = transformers.BertConfig(**TINY, **LAYERS, is_decoder=True)
+    folder = save_with_tokenizer(transformers.BertLMHeadModel(config).eval(), tmp_path / "bert")
+    assert {r.status for r in generated(folder, TEXTS[:1], "?template=plain")} == {"ok"}
+
+
+def phi3(**settings: Any) -> dict[str, Any]:
+    factors = {"short_factor": [1.0] * 4, "long_factor": [4.0] * 4}
+    config = transformers.Phi3Config(**TINY, **LAYERS, num_key_value_heads=2, **settings)
+    config.rope_parameters |= {"rope_type": "longrope", **factors}
+    config.architectures = ["Phi3ForCausalLM"]
+    return dict(config.to_dict())
+
+
+def test_longrope_is_refused_where_the_batch_would_choose_its_factors(
+    tiny_folders: dict[str, Path], tmp_path: Path
+) -> None:
+    long = phi3(original_max_position_embeddings=32)
+    folder = changed_config(tiny_folders["llama"], tmp_path / "long", **long)
+    with pytest.raises(BadInput, match="'longrope' changes beyond 32 tokens"):
+        open_local(folder)
+    short = phi3(original_max_position_embeddings=128)
+    folder = changed_config(tiny_folders["llama"], tmp_path / "short", **short)
+    assert GeneratesText in open_local(folder).capabilities
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"rope_scaling": {"type": "dynamic", "original_max_position_embeddings": 64}},
+        {"rope_parameters": {"rope_type": "su"}, "original_max_position_embeddings": 64},
+        {
+            "rope_parameters": {
+                "full_attention": {"rope_type": "longrope", "original_max_position_embeddings": 64}
+            }
+        },
+        {
+            "model_type": "phi3",
+            "rope_scaling": {"type": "yarn"},
+            "original_max_position_embeddings": 64,
+        },
+    ],
+)
+def test_scaling_by_length_is_found_under_its_other_names(
+    changes: dict[str, Any], tiny_folders: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = changed_config(tiny_folders["llama"], tmp_path / "scaled", **changes)
+    with pytest.raises(BadInput, match="changes beyond 64 tokens"):
+        open_local(folder)
+
+
+@pytest.mark.parametrize(
+    "scaling",
+    [
+        {"rope_type": "dynamic", "factor": 2.0},
+        {"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 64},
+        {"rope_type": "linear", "factor": 2.0},
+    ],
+)
+def test_scaling_that_the_batch_does_not_move_is_taken(
+    scaling: dict[str, Any], tiny_folders: dict[str, Path], tmp_path: Path
+) -> None:
+    changes = {"rope_parameters": {**scaling, "rope_theta": 10000.0}}
+    folder = changed_config(tiny_folders["llama"], tmp_path / "scaled", **changes)
+    assert {r.status for r in generated(folder, TEXTS)} == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("file", "setting"),
+    [
+        ("sentence_bert_config.json", {"do_lower_case": True}),
+        ("config_sentence_transformers.json", {"default_prompt_name": "query"}),
+    ],
+)
+def test_settings_that_change_every_text_are_not_ignored_silently(
+    file: str, setting: dict[str, Any], tiny_folders: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(tiny_folders["bert"], tmp_path / "sentence"))
+    (folder / file).write_text(json.dumps(dict.fromkeys(setting)))
+    assert open_local(folder).capabilities == {EmbedsText}
+    (folder / file).write_text(json.dumps(setting))
+    with pytest.raises(BadInput, match=rf"{next(iter(setting))}.*not be the model's own"):
+        open_local(folder)
