@@ -22,7 +22,7 @@ def new_cache(config: Any) -> Any:
     if any(not isinstance(layer, DynamicLayer) for layer in cache.layers):
         raise BadInput(
             f"models of type {config.model_type!r} keep a recurrent state; only attention caches "
-            "can be sampled from. Use an OpenAI-compatible endpoint for it (openai:...)."
+            "can be sampled from. Choose a model of another architecture."
         )
     return cache
 
