@@ -13,7 +13,8 @@ MIN_CLUSTERS = 3
 FEW_CLUSTERS = 10
 """Fewer clusters than this, real or effective, give an interval and a warning."""
 
-Clusters = Sequence[Any] | NDArray[Any]
+Labels = Sequence[Any] | NDArray[Any]
+Clusters = Labels
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 

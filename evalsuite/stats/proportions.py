@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,8 +25,12 @@ from evalsuite.stats.clusters import (
 )
 from evalsuite.stats.estimate import Estimate
 
+IntervalMethod = Literal["wilson", "jeffreys"]
 
-def proportion_interval(successes: int, n: int, *, level: float = 0.95) -> Estimate:
+
+def proportion_interval(
+    successes: int, n: int, *, level: float = 0.95, method: IntervalMethod = "wilson"
+) -> Estimate:
     """Share of successes among independent trials, with the Wilson interval.
 
     Parameters
@@ -34,6 +39,9 @@ def proportion_interval(successes: int, n: int, *, level: float = 0.95) -> Estim
         ``0 <= successes <= n``.
     level : float
         Nominal coverage, in (0, 1).
+    method : {"wilson", "jeffreys"}
+        Jeffreys' is the interval of equal posterior tails under the prior Beta(1/2, 1/2), with its
+        end at 0 or 1 where there are no successes or nothing else.
 
     Returns
     -------
@@ -43,7 +51,7 @@ def proportion_interval(successes: int, n: int, *, level: float = 0.95) -> Estim
     Raises
     ------
     ValueError
-        If a count is negative or there are more successes than trials.
+        If a count is negative, there are more successes than trials, or the method is neither.
 
     Examples
     --------
@@ -54,9 +62,12 @@ def proportion_interval(successes: int, n: int, *, level: float = 0.95) -> Estim
     check_level(level, "proportion_interval")
     if successes < 0 or n < 0 or successes > n:
         raise ValueError(f"proportion_interval: {successes} successes in {n} trials")
+    if method not in ("wilson", "jeffreys"):
+        raise ValueError(f"proportion_interval: method must be wilson or jeffreys, got {method!r}")
     p = successes / n if n else 0.0
-    design = _Design(n, n or None, math.sqrt(p * (1 - p) / n) if n else None)
-    return _wilson(int(successes), int(n), design, level=level, n_missing=0)
+    se = math.sqrt(p * (1 - p) / n) if n else None
+    design = _Design(n, n or None, se, method=method)
+    return _interval(int(successes), int(n), design, level=level, n_missing=0)
 
 
 def clustered_proportion_interval(
@@ -103,7 +114,7 @@ def clustered_proportion_interval(
     if not np.isin(present, (0.0, 1.0)).all():
         raise ValueError(f"{caller}: every value must be 0 or 1 (or NaN where missing)")
     design = _design(present, cluster)
-    return _wilson(int(present.sum()), present.size, design, level=level, n_missing=n_missing)
+    return _interval(int(present.sum()), present.size, design, level=level, n_missing=n_missing)
 
 
 @dataclass(frozen=True)
@@ -114,6 +125,7 @@ class _Design:
     n_effective: float | None
     se: float | None
     warnings: tuple[str, ...] = ()
+    method: IntervalMethod = "wilson"
 
 
 def _design(values: FloatArray, cluster: IntArray) -> _Design:
@@ -140,21 +152,24 @@ def _design(values: FloatArray, cluster: IntArray) -> _Design:
     )
 
 
-def _wilson(successes: int, n: int, design: _Design, *, level: float, n_missing: int) -> Estimate:
+def _interval(successes: int, n: int, design: _Design, *, level: float, n_missing: int) -> Estimate:
     low = high = None
+    name = design.method.capitalize()
     warnings = design.warnings if n else (_no_trials(n_missing),)
     if design.n_effective is not None:
         from statsmodels.stats.proportion import proportion_confint
 
         share = successes / n * design.n_effective
-        low, high = proportion_confint(share, design.n_effective, alpha=1 - level, method="wilson")
+        low, high = proportion_confint(
+            share, design.n_effective, alpha=1 - level, method=design.method
+        )
     return Estimate(
         estimate=successes / n if n else None,
         se=design.se or None,
         ci_low=None if low is None else min(max(float(low), 0.0), successes / n),
         ci_high=None if high is None else max(min(float(high), 1.0), successes / n),
         level=level,
-        method="Wilson" if design.n_clusters == n else "Wilson with design effect",
+        method=name if design.n_clusters == n else f"{name} with design effect",
         n=n,
         n_clusters=design.n_clusters,
         n_missing=n_missing,

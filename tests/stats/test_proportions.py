@@ -29,6 +29,18 @@ def test_wilson_vectors_of_the_specification_are_reproduced(successes, n, low, h
     assert result.n == result.n_clusters == n
 
 
+def test_the_jeffreys_vector_of_the_specification_is_reproduced():
+    result = proportion_interval(0, 30, method="jeffreys")
+    assert (result.ci_low, result.method) == (0.0, "Jeffreys")
+    assert result.ci_high == pytest.approx(0.0797, abs=5e-5)
+
+
+def test_the_jeffreys_interval_has_equal_posterior_tails():
+    result = proportion_interval(27, 30, method="jeffreys", level=0.9)
+    expected = scipy_stats.beta.ppf([0.05, 0.95], 27.5, 3.5)
+    assert (result.ci_low, result.ci_high) == pytest.approx(expected, rel=1e-9)
+
+
 def test_a_certain_looking_share_has_no_standard_error_but_an_interval():
     for result in (proportion_interval(0, 30), proportion_interval(30, 30)):
         assert result.se is None
@@ -126,6 +138,7 @@ def test_a_share_over_two_clusters_has_no_interval():
         (lambda: proportion_interval(4, 3), "4 successes in 3"),
         (lambda: proportion_interval(0, -3), "0 successes in -3"),
         (lambda: proportion_interval(1, 3, level=0.0), "level"),
+        (lambda: proportion_interval(1, 3, method="wald"), "wilson or jeffreys, got 'wald'"),
     ],
 )
 def test_input_that_makes_no_sense_is_an_error(call, message):
