@@ -2,7 +2,7 @@
 
 >>> import evalsuite
 >>> sorted(evalsuite.__all__)
-['build_leaderboard', 'list_tasks', 'load_record', 'run', 'verify']
+['build_leaderboard', 'compare', 'gate', 'list_tasks', 'load_record', 'plan', 'run', 'verify']
 """
 
 from importlib import import_module
@@ -10,18 +10,33 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evalsuite.api import list_tasks, run
+    from evalsuite.comparison import compare
     from evalsuite.leaderboard import build_leaderboard
+    from evalsuite.planning import plan
     from evalsuite.record import load_record
+    from evalsuite.release_gate import gate
     from evalsuite.verification import verify
 
 _HOMES = {
     "build_leaderboard": "evalsuite.leaderboard",
+    "compare": "evalsuite.comparison",
+    "gate": "evalsuite.release_gate",
     "list_tasks": "evalsuite.api",
     "load_record": "evalsuite.record",
+    "plan": "evalsuite.planning",
     "run": "evalsuite.api",
     "verify": "evalsuite.verification",
 }
-__all__ = ["build_leaderboard", "list_tasks", "load_record", "run", "verify"]
+__all__ = [
+    "build_leaderboard",
+    "compare",
+    "gate",
+    "list_tasks",
+    "load_record",
+    "plan",
+    "run",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

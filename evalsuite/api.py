@@ -13,11 +13,12 @@ from evalsuite import atomic
 from evalsuite.asking import Call
 from evalsuite.errors import BadInput
 from evalsuite.execution import Prepared, RunPlan, collect, execute, prepare
-from evalsuite.leaderboard import build_leaderboard, find_records
+from evalsuite.leaderboard import build_leaderboard
 from evalsuite.leaderboard_csv import write_leaderboard
 from evalsuite.models.spec import first_problem
 from evalsuite.progress import Silent
-from evalsuite.record import Record, results_locked, save_record
+from evalsuite.record import Record, find_records, results_locked, save_record
+from evalsuite.scored_record import ScoredRecord, scored_record
 from evalsuite.settings import settings
 from evalsuite.tasks import TASKS, TaskCard
 from evalsuite.verification import check
@@ -129,8 +130,8 @@ def run_and_publish(
         (out / RESULTS).mkdir(parents=True, exist_ok=True)
         if not os.access(out / RESULTS, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    record, tables = execute(prepared, settings(), progress)
-    record, folder = save_record(record, prepared.units, tables, out / RESULTS, force=force)
+    record, content = execute(prepared, settings(), progress)
+    record, folder = save_record(record, content, out / RESULTS, force=force)
     csv, rejected = publish(record.task, out)
     return Published(record, folder, csv, rejected)
 
@@ -153,7 +154,9 @@ def publish(task: str, out: Path) -> tuple[Path, tuple[str, ...]]:
     return path, rejected
 
 
-def check_records(out: Path, task: str) -> tuple[list[Record], frozenset[str], tuple[str, ...]]:
+def check_records(
+    out: Path, task: str
+) -> tuple[list[ScoredRecord], frozenset[str], tuple[str, ...]]:
     """Recompute every record of a task from its responses.
 
     Returns
@@ -161,7 +164,7 @@ def check_records(out: Path, task: str) -> tuple[list[Record], frozenset[str], t
     the records without a fault, the hashes of those that were recomputed (the others came without
     responses), and the faults of the rest.
     """
-    good: list[Record] = []
+    good: list[ScoredRecord] = []
     verified: set[str] = set()
     rejected: list[str] = []
     for folder in find_records(out / RESULTS, task):
@@ -173,7 +176,7 @@ def check_records(out: Path, task: str) -> tuple[list[Record], frozenset[str], t
         if found.problems:
             rejected.append(f"{folder}: {found.problems[0]}")
             continue
-        good.append(found.record)
+        good.append(scored_record(found.record, folder))
         if found.is_recomputed:
             verified.add(found.record.hash)
     return good, frozenset(verified), tuple(rejected)

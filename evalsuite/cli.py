@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from evalsuite import cli_statistics
 from evalsuite.errors import BadInput, EvalsuiteError, Incomplete, VerificationFailed
 
 app = typer.Typer(
@@ -17,9 +18,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Measures how diverse and how fair generative models are.",
     epilog="Exit codes: 0 ok, 1 our fault, 2 bad input, 3 refused by policy, 4 incomplete, "
-    "5 verification failed.",
+    "5 verification failed, 6 gate inconclusive, 7 gate failed.",
 )
 boards = typer.Typer(no_args_is_help=True, help="Show or rebuild the leaderboards.")
+for command in (
+    cli_statistics.compare,
+    cli_statistics.gate,
+    cli_statistics.plan,
+    cli_statistics.selftest,
+):
+    app.command()(command)
 app.add_typer(boards, name="leaderboard")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
@@ -241,7 +249,7 @@ def leaderboard_plot(
 
     card = TASKS[task].card
     records, _, rejected = api.check_records(out, task)
-    chosen = [record for record in records if record.fingerprint.startswith(fingerprint)]
+    chosen = [r.record for r in records if r.record.fingerprint.startswith(fingerprint)]
     _report_rejected(rejected)
     if len({record.fingerprint for record in chosen}) > 1:
         found = ", ".join(sorted({record.fingerprint[:12] for record in chosen}))

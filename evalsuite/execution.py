@@ -14,14 +14,14 @@ from evalsuite.asking import AbsentJudge, Asker, Call, Room, Run, entrant_in_rol
 from evalsuite.engine.local import LocalEngine
 from evalsuite.errors import BadInput, MissingPackage, UnknownName
 from evalsuite.fingerprint import Apparatus, apparatus
-from evalsuite.measures import ALL, MeasureEstimate, estimate_measure
+from evalsuite.measures import ALL, MeasureEstimate, UnitScores, estimate_measure, unit_scores
 from evalsuite.models.backends import open_model
 from evalsuite.models.capabilities import CAPABILITIES, ModelHandle
 from evalsuite.models.spec import unknown
 from evalsuite.progress import Silent
 from evalsuite.prompts import Unit, read_prompts, stratified
 from evalsuite.provenance import device_used, versions
-from evalsuite.record import Counts, Judge, Provenance, Record
+from evalsuite.record import Content, Counts, Judge, Provenance, Record
 from evalsuite.redaction import redact
 from evalsuite.requests import Entrant, Frozen
 from evalsuite.settings import Settings
@@ -240,14 +240,22 @@ def collect(
         return run, prepared.mode.collect(run, prepared.options)
 
 
-def estimates_of(
+@dataclass(frozen=True)
+class Scored:
+    """What follows from the tables of a run: every estimate, and by measure the units' scores."""
+
+    estimates: tuple[MeasureEstimate, ...]
+    scores: dict[str, UnitScores]
+
+
+def scored(
     task: Task,
     mode: str,
     options: TaskOptions,
     tables: Tables,
     *,
     absent: Collection[str] = (),
-) -> tuple[MeasureEstimate, ...]:
+) -> Scored:
     """Score the tables and estimate every measure; pure, and shared by `run` and `verify`.
 
     ``absent`` are the roles without a judge: a warning on each measure that needs one says so.
@@ -256,11 +264,17 @@ def estimates_of(
     names = [measure.name for measure in measures]
     if len(set(names)) != len(names):
         raise BadInput(f"task {task.card.name}: score returned two measures of one name: {names}")
-    return tuple(
-        _without(task, card.judge, estimate) if card.judge in absent else estimate
-        for measure in measures
-        for card in [task.card.measure(measure.name)]
-        for estimate in estimate_measure(measure, card)
+    cards = [task.card.measure(name) for name in names]
+    return Scored(
+        estimates=tuple(
+            _without(task, card.judge, estimate) if card.judge in absent else estimate
+            for measure, card in zip(measures, cards, strict=True)
+            for estimate in estimate_measure(measure, card)
+        ),
+        scores={
+            card.name: unit_scores(measure, card)
+            for measure, card in zip(measures, cards, strict=True)
+        },
     )
 
 
@@ -272,20 +286,20 @@ def _without(task: Task, role: str | None, estimate: MeasureEstimate) -> Measure
     return estimate.model_copy(update={"estimate": own})
 
 
-def execute(prepared: Prepared, settings: Settings, progress: Silent) -> tuple[Record, Tables]:
+def execute(prepared: Prepared, settings: Settings, progress: Silent) -> tuple[Record, Content]:
     """Collect, score and estimate.
 
     Returns
     -------
-    the record, not yet sealed, and the tables that it follows from.
+    the record, not yet sealed, and what it follows from.
     """
     started, clock = _now(), time.monotonic()
     run, tables = collect(prepared, settings, progress)
-    estimates = estimates_of(
+    found = scored(
         prepared.task, prepared.mode_name, prepared.options, tables, absent=prepared.absent
     )
     card = prepared.task.card
-    headline = [e for e in estimates if e.measure == card.headline and e.slice == ALL]
+    headline = [e for e in found.estimates if e.measure == card.headline and e.slice == ALL]
     if not headline:
         raise BadInput(f"task {card.name}: score did not return its headline {card.headline!r}")
     counts = _counts([call for call in run.calls if call.role == "model"])
@@ -300,7 +314,7 @@ def execute(prepared: Prepared, settings: Settings, progress: Silent) -> tuple[R
         seed=prepared.plan.seed,
         replicates=prepared.plan.replicates,
         headline=headline[0],
-        estimates=estimates,
+        estimates=found.estimates,
         counts=counts,
         judges={
             role: Judge(
@@ -323,7 +337,7 @@ def execute(prepared: Prepared, settings: Settings, progress: Silent) -> tuple[R
             engine=prepared.plan.engine,
         ),
     )
-    return record, tables
+    return record, Content(prepared.units, tables, found.scores)
 
 
 def _counts(calls: Sequence[Call]) -> Counts:

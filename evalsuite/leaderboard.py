@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from evalsuite.measures import ALL
-from evalsuite.record import RECORD_FILE, Record, entrant_name, load_record
+from evalsuite.record import Record, entrant_name, load_record
+from evalsuite.scored_record import ScoredRecord, scored_record
+from evalsuite.standings import rank
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,48 +33,75 @@ NUMERIC = frozenset(
 RowStatus = Literal["verified", "self_reported", "incomplete"]
 
 
-def find_records(results: Path, task: str | None = None) -> list[Path]:
-    """Folders of all records below ``results`` (of one task), in order of their names."""
-    where = results / task if task else results
-    found = (file.parent for file in where.rglob(RECORD_FILE))
-    # A folder whose name starts with a dot is one that is just being written.
-    return sorted(
-        f for f in found if not any(p.startswith(".") for p in f.relative_to(where).parts)
-    )
-
-
 def build_leaderboard(
-    records: Iterable[Record | str | Path],
+    records: Iterable[Record | ScoredRecord | str | Path],
     *,
     measure: str | None = None,
     slice: str = ALL,
-    verified: Iterable[str] = (),
+    verified: Iterable[str] | None = None,
 ) -> "pd.DataFrame":
     """Make the leaderboard of records.
 
     Parameters
     ----------
-    records : iterable of Record, folder or file
+    records : iterable of Record, opened record, folder or file
     measure : str or None
         Measure to show; None for each record's headline.
     slice : str
         Stratum to show.
-    verified : iterable of str
-        Hashes of the records that were recomputed from their responses.
+    verified : iterable of str or None
+        Hashes of the records that were recomputed from their responses; None where none was tried.
 
     Returns
     -------
     pandas.DataFrame
         One row a record, columns `COLUMNS`; best first within a fingerprint. Records without the
-        measure are left out.
+        measure are left out. Complete rows are ranked within their fingerprint by paired tests
+        (`evalsuite.compare`), those that were recomputed only, where ``verified`` is given. A
+        record without scores of its units or responses beside it has no rank.
     """
     import pandas as pd
 
-    seals = frozenset(verified)
-    loaded = [r if isinstance(r, Record) else load_record(r) for r in records]
-    rows = [row for r in loaded if (row := _row(r, measure, slice, seals)) is not None]
+    seals = None if verified is None else frozenset(verified)
+    given = [_read(r) if isinstance(r, str | Path) else r for r in records]
+    ranks = _ranks([r for r in given if isinstance(r, ScoredRecord)], measure, slice, seals)
+    plain = [r.record if isinstance(r, ScoredRecord) else r for r in given]
+    found = ((r, _row(r, measure, slice, seals or frozenset())) for r in plain)
+    rows = [row | ranks.get(r.hash, {}) for r, row in found if row is not None]
     frame = pd.DataFrame(sorted(rows, key=_order), columns=list(COLUMNS))
     return frame.astype({name: object for name in COLUMNS}).where(frame.notna(), None)
+
+
+def _read(path: str | Path) -> ScoredRecord:
+    folder = Path(path) if Path(path).is_dir() else Path(path).parent
+    return scored_record(load_record(path), folder)
+
+
+def _ranks(
+    records: Iterable[ScoredRecord],
+    measure: str | None,
+    slice: str,
+    verified: frozenset[str] | None,
+) -> dict[str, dict[str, Any]]:
+    """The rank columns of each record's row, by its hash."""
+    groups: dict[tuple[str, str], dict[str, ScoredRecord]] = {}
+    for own in records:
+        name = measure or own.record.headline.measure
+        found = own.record.estimate_of(name, slice)
+        is_sound = verified is None or own.record.hash in verified
+        is_there = found is not None and found.estimate.estimate is not None
+        is_ranked = own.record.complete and is_sound and is_there
+        if is_ranked and own.has_scores and own.obstacle is None:
+            groups.setdefault((own.record.fingerprint, name), {})[own.record.hash] = own
+    return {
+        standing.record: {
+            "rank_low": standing.rank_low,
+            "rank_high": standing.rank_high,
+            "tied_with_best": standing.tied_with_best,
+        }
+        for (_, name), own in groups.items()
+        for standing in rank(list(own.values()), name, slice)
+    }
 
 
 def _order(row: dict[str, Any]) -> tuple[Any, ...]:

@@ -5,8 +5,9 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,16 +17,22 @@ from pydantic import ConfigDict, Field, ValidationError
 from evalsuite import atomic
 from evalsuite.errors import BadInput, Incomplete
 from evalsuite.fingerprint import Apparatus
-from evalsuite.measures import ALL, MeasureEstimate
+from evalsuite.measures import ALL, MeasureEstimate, UnitScores
 from evalsuite.models.spec import first_problem
 from evalsuite.prompts import Unit
 from evalsuite.requests import Decoding, Entrant, Frozen, digest
 from evalsuite.responses_file import write_responses
+from evalsuite.scores_file import scores_digest, write_scores
 from evalsuite.tables import Tables
 
-SCHEMA = 1
+SCHEMA = 2
 RECORD_FILE = "record.json"
 RESPONSES_FILE = "responses.parquet"
+SCORES_FILE = "scores.parquet"
+
+# What a schema added; records of an older one do not have it, and their hash does not cover it.
+_SINCE_2 = ("scores_sha256",)
+SINCE_2_IN_ESTIMATES = ("facts", "seed_variance", "seed_share")
 _STALE_S = 3600.0
 
 
@@ -75,6 +82,8 @@ class Record(Frozen):
         Of the requests to the entrant.
     complete : bool
         False while an answer is missing by error, or more are missing than the task allows.
+    scores_sha256 : dict of str to str
+        By measure: of the scores in ``scores.parquet``. Since schema 2.
     hash : str
         sha256 of all fields but ``provenance``, ``prompt_set`` and itself.
     """
@@ -98,6 +107,7 @@ class Record(Frozen):
     complete: bool
     prompts_sha256: str
     responses_sha256: str
+    scores_sha256: dict[str, str] = Field(default_factory=dict)
     provenance: Provenance
     hash: str = ""
 
@@ -108,7 +118,12 @@ class Record(Frozen):
     def claim(self) -> dict[str, Any]:
         """What the hash covers."""
         outside = {"provenance", "hash", "prompt_set"}
-        return self.model_dump(mode="json", by_alias=True, exclude=outside)
+        claim = self.model_dump(mode="json", by_alias=True, exclude=outside)
+        if self.schema_version < 2:
+            _drop_unset(claim, _SINCE_2)
+            for estimate in (claim["headline"], *claim["estimates"]):
+                _drop_unset(estimate, SINCE_2_IN_ESTIMATES)
+        return claim
 
     def sealed(self) -> "Record":
         """The record with its hash."""
@@ -125,6 +140,13 @@ class Record(Frozen):
         """Readable JSON, the same for equal records."""
         value = self.model_dump(mode="json", by_alias=True)
         return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _drop_unset(claim: dict[str, Any], names: Sequence[str]) -> None:
+    """Leave out what an older schema does not have; set to a value, it is part of the claim."""
+    for name in names:
+        if claim[name] in (None, {}):
+            del claim[name]
 
 
 def entrant_name(entrant: Entrant) -> str:
@@ -175,10 +197,19 @@ def record_folder(record: Record, results: Path) -> Path:
     return folder
 
 
+@dataclass(frozen=True)
+class Content:
+    """What a record follows from: the units and tables of a run, and the scores of its measures."""
+
+    units: tuple[Unit, ...]
+    tables: Tables
+    scores: Mapping[str, UnitScores]
+
+
 def save_record(
-    record: Record, units: tuple[Unit, ...], tables: Tables, results: Path, *, force: bool = False
+    record: Record, content: Content, results: Path, *, force: bool = False
 ) -> tuple[Record, Path]:
-    """Write ``record.json`` and ``responses.parquet``, both or neither.
+    """Write ``record.json``, ``responses.parquet`` and ``scores.parquet``, all or none.
 
     An equal complete record that stands there already is kept, with the times of its own run; an
     incomplete one is replaced.
@@ -197,9 +228,18 @@ def save_record(
     with atomic.told_to_the_user("write", folder):
         try:
             fresh.mkdir(parents=True)
-            responses_sha256 = write_responses(fresh / RESPONSES_FILE, units, tables)
-            atomic.flush(fresh / RESPONSES_FILE)
-            record = record.model_copy(update={"responses_sha256": responses_sha256}).sealed()
+            responses = fresh / RESPONSES_FILE
+            claims = {
+                "responses_sha256": write_responses(responses, content.units, content.tables),
+                # A measure without a row, all of it missing, leaves no scores in the file.
+                "scores_sha256": {
+                    name: scores_digest(own) for name, own in content.scores.items() if len(own)
+                },
+            }
+            write_scores(fresh / SCORES_FILE, content.scores)
+            for file in (responses, fresh / SCORES_FILE):
+                atomic.flush(file)
+            record = record.model_copy(update=claims).sealed()
             atomic.write_text(fresh / RECORD_FILE, record.to_json())
             with results_locked(results):
                 if force or not _stands_already(folder, record):
@@ -250,6 +290,10 @@ def _stands_already(folder: Path, record: Record) -> bool:
             f"answers are missing by error; {folder} holds a complete record of this run and was "
             "kept. The same command tries the errors again."
         )
+    if old.schema_version < SCHEMA and old.responses_sha256 == record.responses_sha256:
+        return False  # The same answers in an older format, which the new one replaces.
+    if old.hash == record.hash and not (folder / SCORES_FILE).exists():
+        return False  # Its scores were lost, and are written again.
     if old.complete and old.hash != record.hash:
         claim = record.claim()
         differs = ", ".join(name for name, value in old.claim().items() if claim[name] != value)
@@ -290,3 +334,13 @@ def load_record(path: str | Path) -> Record:
         return Record.model_validate(value)
     except ValidationError as error:
         raise BadInput(f"{file}: not a record: {first_problem(error)}") from None
+
+
+def find_records(results: Path, task: str | None = None) -> list[Path]:
+    """Folders of all records below ``results`` (of one task), in order of their names."""
+    where = results / task if task else results
+    found = (file.parent for file in where.rglob(RECORD_FILE))
+    # A folder whose name starts with a dot is one that is just being written.
+    return sorted(
+        f for f in found if not any(p.startswith(".") for p in f.relative_to(where).parts)
+    )

@@ -64,7 +64,7 @@ class ResponseTable:
     def __init__(self, role: str, rows: Sequence[Row], read: ReadVectors) -> None:
         self.role = role
         self.rows = tuple(rows)
-        self._read = read
+        self.read = read
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -80,7 +80,7 @@ class ResponseTable:
         for row in rows:
             if row.status != "ok" or row.request is None:
                 raise ValueError(f"row {row.unit.id}/{row.index} has no payload: {row.status}")
-        return self._read([row.request.key for row in rows if row.request])
+        return self.read([row.request.key for row in rows if row.request])
 
     def vectors(self, rows: Sequence[Row]) -> NDArray[np.float32]:
         """The vectors of rows of status ``ok``.

@@ -1,19 +1,26 @@
 """Recomputing a record from its responses, anywhere and without any model."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from evalsuite.errors import BadInput, EvalsuiteError, VerificationFailed
-from evalsuite.execution import estimates_of
+from evalsuite.execution import Scored, scored
 from evalsuite.fingerprint import apparatus
-from evalsuite.measures import ALL, MeasureEstimate
+from evalsuite.measures import ALL, MeasureEstimate, UnitScores
 from evalsuite.models.capabilities import CAPABILITIES
 from evalsuite.prompts import prompts_digest
-from evalsuite.record import RESPONSES_FILE, Record, load_record
+from evalsuite.record import (
+    RESPONSES_FILE,
+    SCORES_FILE,
+    SINCE_2_IN_ESTIMATES,
+    Record,
+    load_record,
+)
 from evalsuite.responses_file import ResponsesFile
 from evalsuite.row_claims import row_problems
+from evalsuite.score_claims import equal_scores, sealed_scores
 from evalsuite.tasks import TASKS, Task, TaskOptions
 
 TOLERANCE = 1e-9
@@ -72,14 +79,15 @@ def check(path: str | Path) -> Verification:
     path = Path(path)
     record = load_record(path)
     folder = path if path.is_dir() else path.parent
-    problems = list(_claims(record))
+    scores, faults = sealed_scores(record, folder)
+    problems = [*_claims(record), *faults]
     obstacle = None
     if (folder / RESPONSES_FILE).is_file():
         try:
             task = _installed(record)
         except BadInput as error:
             task, obstacle = None, str(error)
-        problems += _contradictions(record, folder, task)
+        problems += _contradictions(record, folder, task, scores)
     else:
         obstacle = f"{path}: no {RESPONSES_FILE} beside the record; without it none can check"
     if len(problems) > SHOWN:
@@ -115,7 +123,9 @@ def _claims(record: Record) -> Iterator[str]:
         yield "headline: is none of the estimates"
 
 
-def _contradictions(record: Record, folder: Path, task: Task | None) -> Iterator[str]:
+def _contradictions(
+    record: Record, folder: Path, task: Task | None, scores: Mapping[str, UnitScores]
+) -> Iterator[str]:
     """What a record says and its responses or its task do not."""
     entrants = {role: judge.entrant for role, judge in record.judges.items()}
     try:
@@ -130,13 +140,17 @@ def _contradictions(record: Record, folder: Path, task: Task | None) -> Iterator
     if prompts_digest(responses.units) != record.prompts_sha256:
         yield "prompts_sha256: the prompts are not those that the record was made from"
     if task is not None:
-        yield from _against_card(record, task, responses, is_sound=is_sound)
+        yield from _against_card(record, task, responses, scores if is_sound else None)
     yield from responses.problems
 
 
 def _against_card(
-    record: Record, task: Task, responses: ResponsesFile, *, is_sound: bool
+    record: Record,
+    task: Task,
+    responses: ResponsesFile,
+    scores: Mapping[str, UnitScores] | None,
 ) -> Iterator[str]:
+    """Numbers are recomputed only from sound responses: elsewhere ``scores`` is None."""
     card = task.card
     if record.mode not in task.modes:
         yield f"mode: {card.name} version {card.version} has no mode {record.mode!r}"
@@ -150,9 +164,9 @@ def _against_card(
     yield from _decoding_problems(record, task)
     if record.headline != record.estimate_of(card.headline, ALL):
         yield f"headline: is not {card.headline} over all units"
-    if is_sound:
+    if scores is not None:
         yield from row_problems(record, task, options, responses.units, responses.tables)
-        yield from _number_problems(record, task, options, responses)
+        yield from _number_problems(record, task, options, responses, scores)
 
 
 def _apparatus_problems(
@@ -180,18 +194,29 @@ def _decoding_problems(record: Record, task: Task) -> Iterator[str]:
 
 
 def _number_problems(
-    record: Record, task: Task, options: TaskOptions, responses: ResponsesFile
+    record: Record,
+    task: Task,
+    options: TaskOptions,
+    responses: ResponsesFile,
+    scores: Mapping[str, UnitScores],
 ) -> Iterator[str]:
     absent = task.card.judges.keys() - record.judges.keys()
     try:
-        again = estimates_of(task, record.mode, options, responses.tables, absent=absent)
+        again = scored(task, record.mode, options, responses.tables, absent=absent)
     # A task's own code, on rows that anybody may have written: whatever it raises is a finding.
     except Exception as error:
         own = isinstance(error, EvalsuiteError)
         what = str(error) if own else f"{type(error).__name__}: {error}"
         yield f"score fails on these responses: {_short(what)}"
         return
-    found = {(e.measure, e.slice): e for e in again}
+    yield from _estimate_problems(record, again)
+    for name, sealed in scores.items():
+        if name not in again.scores or not equal_scores(sealed, again.scores[name], TOLERANCE):
+            yield f"{SCORES_FILE}: the scores of {name} do not follow from the responses"
+
+
+def _estimate_problems(record: Record, again: Scored) -> Iterator[str]:
+    found = {(e.measure, e.slice): e for e in again.estimates}
     for old in record.estimates:
         new = found.pop((old.measure, old.slice), None)
         where = f"{old.measure} [{old.slice}]"
@@ -199,6 +224,8 @@ def _number_problems(
             yield f"{where}: does not follow from the responses"
             continue
         for name, was, now in _moved(old, new):
+            if record.schema_version < 2 and name in SINCE_2_IN_ESTIMATES:
+                continue
             yield f"{where}: {name} is {_short(was)} in the record and {_short(now)} recomputed"
     for measure, part in found:
         yield f"{measure} [{part}]: follows from the responses and is not in the record"
@@ -216,6 +243,8 @@ def _moved(old: MeasureEstimate, new: MeasureEstimate) -> Iterator[tuple[str, An
 def _close(a: Any, b: Any) -> bool:
     if isinstance(a, float) and isinstance(b, float):
         return abs(a - b) <= TOLERANCE * max(1.0, abs(a))
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_close(a[key], b[key]) for key in a)
     return bool(a == b)
 
 

@@ -67,6 +67,17 @@ def interval_text(value: float | None, low: float | None, high: float | None) ->
     return f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
+def rank_text(low: int | None, high: int | None) -> str:
+    """The ranks that an entrant may have.
+
+    >>> rank_text(1, 3), rank_text(2, 2), rank_text(None, None)
+    ('1-3', '2', '-')
+    """
+    if low is None or high is None:
+        return "-"
+    return f"{low}" if low == high else f"{low}-{high}"
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
     print(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
@@ -120,13 +131,17 @@ def _print_estimates(record: Record, *, slices: bool) -> None:
         + f"; {counts.ok:,} of {counts.requests:,} answers ok, {cached:,} from the store; "
         f"fingerprint {record.fingerprint[:12]}"
     )
-    shown = table("measure", *(["slice"] if slices else []), ">estimate [95 % interval]", "method")
+    seeds = [">seed share"] if record.replicates > 1 else []
+    part = ["slice"] if slices else []
+    shown = table("measure", *part, ">estimate [95 % interval]", *seeds, "method")
     for estimate in record.estimates:
         if not slices and estimate.slice != ALL:
             continue
         star = "* " if estimate.measure == record.headline.measure else "  "
         cells = [star + estimate.measure, *([estimate.slice] if slices else [])]
-        add_row(shown, *cells, interval(estimate), estimate.estimate.method)
+        share = "-" if estimate.seed_share is None else f"{estimate.seed_share:.0%}"
+        add_row(shown, *cells, interval(estimate), *([share] if seeds else []),
+                estimate.estimate.method)  # fmt: skip
     console().print(shown)
     _print_notes(record, every=slices)
 
@@ -183,11 +198,13 @@ def print_leaderboard(frame: "pd.DataFrame", *, as_json: bool) -> None:
             + f"\n{first['n_units']} prompts x {first['samples_per_unit']} answers, "
             f"fingerprint {first['fingerprint'][:12]}, judges: {_short(first['judges'])}"
         )
-        shown = table("entrant", ">estimate [95 % interval]", ">missing", ">seed", "status",
-                      title=title)  # fmt: skip
+        shown = table("entrant", ">estimate [95 % interval]", ">rank", ">missing", ">seed",
+                      "status", title=title)  # fmt: skip
         for _, row in part.iterrows():
             estimate = interval_text(row["estimate"], row["ci_low"], row["ci_high"])
-            add_row(shown, row["entrant"], estimate, row["n_missing"], row["seed"], row["status"])
+            rank = rank_text(row["rank_low"], row["rank_high"])
+            add_row(shown, row["entrant"], estimate, rank, row["n_missing"], row["seed"],
+                    row["status"])  # fmt: skip
         out.print(shown)
         out.print()
 

@@ -57,12 +57,42 @@ def complaint(*arguments: str, cwd: Path, code: int = 2, **env: str) -> str:
         (("leaderboard", "show", "rlhf_diversity", "--measure", "per_input_sber"),
          "Did you mean 'per_input_sbert'?"),
         (("leaderboard", "build"), "no records"),
+        (("compare", "nowhere"), "two records or more"),
+        (("compare", "nowhere", "there"), "nowhere: no record there"),
+        (("gate", "--base", "nowhere", "--candidate", "there", "--margin", "0.1", "--to", "to"),
+         "nowhere: no record there"),
+        (("gate", "--base", "nowhere", "--candidate", "there", "--margin", "-0.1", "--to", "to"),
+         "the margin is the largest acceptable loss"),
+        (("plan", "rlhf_diversity", "--pilot", "nowhere", "--detect", "0.1"),
+         "nowhere: no record there"),
+        (("plan", "rlhf_diversity", "--pilot", "nowhere", "--detect", "nan"),
+         "difference to detect"),
     ],
 )  # fmt: skip
 def test_a_wrong_name_or_value_is_named_with_a_suggestion(
     tmp_path: Path, arguments: tuple[str, ...], says: str
 ) -> None:
     assert says in complaint(*arguments, cwd=tmp_path)
+    assert not list(tmp_path.iterdir()) or arguments[0] not in {"compare", "gate", "plan"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (("compare",), "records"),
+        (("compare", "a", "b", "--units", "-1"), "--units"),
+        (("gate", "--base", "a", "--candidate", "b"), "--margin"),
+        (("gate", "--base", "a", "--candidate", "b", "--margin", "much"), "--margin"),
+        (("plan", "rlhf_diversity", "--detect", "0.1"), "--pilot"),
+        (("plan", "rlhf_diversity", "--pilot", "a", "--detect", "a lot"), "--detect"),
+    ],
+)
+def test_an_argument_that_is_lacking_or_no_number_is_exit_2(
+    tmp_path: Path, arguments: tuple[str, ...], names: str
+) -> None:
+    found = evalsuite(*arguments, cwd=tmp_path)
+    assert found.returncode == 2 and names in found.stderr
+    assert "Traceback" not in found.stderr and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

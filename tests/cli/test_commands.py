@@ -22,7 +22,10 @@ def distribution(folder: Path, name: str, version: str = "1.0", entry_points: st
     (info / "entry_points.txt").write_text(entry_points)
 
 
-@pytest.mark.parametrize("command", ["", "run", "tasks", "models", "show", "verify", "doctor"])
+@pytest.mark.parametrize(
+    "command",
+    ["", "run", "tasks", "models", "show", "verify", "doctor", "compare", "gate", "plan"],
+)
 def test_every_command_has_help(tmp_path: Path, command: str) -> None:
     found = evalsuite(*command.split(), "--help", cwd=tmp_path)
     assert found.returncode == 0
@@ -37,6 +40,29 @@ def test_json_is_json_and_nothing_else_on_standard_output(tmp_path: Path) -> Non
         found = evalsuite(*arguments, cwd=tmp_path)
         assert found.returncode == 0, found.stderr
         assert json.loads(found.stdout)
+
+
+def test_comparing_gating_and_planning_print_json_and_nothing_else(tmp_path: Path) -> None:
+    for model in ("fake:text", "fake:text?temperature=0.5"):
+        assert evalsuite(*task(model, "--limit", "20"), cwd=tmp_path).returncode == 0
+    warm, cool = (str(file.parent) for file in sorted((tmp_path / "results").rglob("record.json")))
+    gate = ("gate", "--base", warm, "--candidate", cool, "--margin", "0.1")
+    before = sorted(tmp_path.rglob("*"))
+    for arguments, code, key in (
+        (("compare", warm, cool), 0, "pairs"),
+        (gate, 7, "verdict"),
+        (
+            ("plan", "rlhf_diversity", "--pilot", warm, "--pilot", cool, "--detect", "0.1"),
+            0,
+            "need",
+        ),
+    ):
+        found = evalsuite(*arguments, "--json", cwd=tmp_path)
+        assert (found.returncode, found.stderr) == (code, "")
+        assert key in json.loads(found.stdout)
+    assert sorted(tmp_path.rglob("*")) == before, "they read, and write nothing"
+    assert evalsuite(*gate, "--to", "gate.json", cwd=tmp_path).returncode == 7
+    assert json.loads((tmp_path / "gate.json").read_text())["verdict"] == "FAIL"
 
 
 def test_a_command_writes_its_results_below_out(tmp_path: Path) -> None:

@@ -3,9 +3,9 @@ import random
 import pytest
 
 from evalsuite.fingerprint import Apparatus
-from evalsuite.leaderboard import COLUMNS, NUMERIC, best_first, build_leaderboard, find_records
+from evalsuite.leaderboard import COLUMNS, NUMERIC, best_first, build_leaderboard
 from evalsuite.measures import MeasureEstimate
-from evalsuite.record import Counts, Judge, Provenance, Record
+from evalsuite.record import Counts, Judge, Provenance, Record, find_records
 from evalsuite.requests import Decoding, Entrant
 from evalsuite.stats import Estimate
 

@@ -6,8 +6,9 @@ import pytest
 
 import evalsuite
 from evalsuite import api
-from evalsuite.leaderboard import build_leaderboard, find_records
+from evalsuite.leaderboard import build_leaderboard
 from evalsuite.leaderboard_csv import read_leaderboard
+from evalsuite.record import find_records
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = find_records(ROOT / "results")

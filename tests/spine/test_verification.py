@@ -15,7 +15,7 @@ import pytest
 import evalsuite
 from evalsuite.api import publish
 from evalsuite.errors import BadInput
-from evalsuite.execution import estimates_of
+from evalsuite.execution import scored
 from evalsuite.fingerprint import apparatus
 from evalsuite.measures import ALL
 from evalsuite.record import Record, load_record
@@ -23,6 +23,7 @@ from evalsuite.requests import Decoding, digest, request_key
 from evalsuite.response_cells import ANSWER, checksum
 from evalsuite.responses_file import ResponsesFile
 from evalsuite.row_claims import counted
+from evalsuite.scores_file import scores_digest, write_scores
 from evalsuite.tasks import TASKS
 from evalsuite.verification import SHOWN, check
 from tests.spine.runs import evalsuite as cli
@@ -99,8 +100,10 @@ def rewrite(folder: Path) -> None:
     found = ResponsesFile(folder / "responses.parquet", entrants | {"model": old.entrant})
     options = task.read_options(old.mode, dict(old.apparatus.options))
     absent = task.card.judges.keys() - old.judges.keys()
-    estimates = estimates_of(task, old.mode, options, found.tables, absent=absent)
+    fresh = scored(task, old.mode, options, found.tables, absent=absent)
+    estimates = fresh.estimates
     headline = next(e for e in estimates if (e.measure, e.slice) == (task.card.headline, ALL))
+    write_scores(folder / "scores.parquet", fresh.scores)
     again = apparatus(task, old.mode, options, found.units, entrants)
     judges = {
         role: judge.model_copy(update={"counts": counted(found.tables, role)})
@@ -115,6 +118,7 @@ def rewrite(folder: Path) -> None:
             "apparatus": again,
             "prompts_sha256": again.prompts_sha256,
             "fingerprint": again.fingerprint,
+            "scores_sha256": {name: scores_digest(own) for name, own in fresh.scores.items()},
         }
     )
     (folder / "record.json").write_text(new.sealed().to_json())

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pytest
 
-from evalsuite.execution import estimates_of
+from evalsuite.execution import scored
 from evalsuite.measures import MeasureEstimate
 from evalsuite.prompts import Unit
 from evalsuite.requests import Entrant, Prompt, Request, Response, Sampling
@@ -56,7 +56,7 @@ def tables(answers: dict[str, Sequence[str | None]], replicates: int = 1) -> Tab
 
 
 def score(made: Tables, **options: int) -> dict[str, MeasureEstimate]:
-    found = estimates_of(task, "text", RlhfDiversityOptions(**options), made)  # type: ignore[arg-type]
+    found = scored(task, "text", RlhfDiversityOptions(**options), made).estimates  # type: ignore[arg-type]
     return {e.measure: e for e in found if e.slice == "all"}
 
 

@@ -1,0 +1,112 @@
+"""Comparing records: paired by unit, corrected for how many pairs are looked at."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from evalsuite.errors import BadInput
+from evalsuite.measures import ALL
+from evalsuite.moved_units import MovedUnit, moved_units
+from evalsuite.pair_tests import LEVEL, PairResult, tested_pairs
+from evalsuite.pairing import check_comparable, line_up
+from evalsuite.requests import Frozen
+from evalsuite.scored_record import ScoredRecord, open_record
+from evalsuite.standings import Standing, sort_key, standings
+
+
+class Comparison(Frozen):
+    """A table of records of one fingerprint, best first, and every pair of them.
+
+    Of two records the difference is the first less the second, as they were given; of more, the
+    better estimate less the other.
+
+    Parameters
+    ----------
+    n_tests : int
+        Size of the family that Holm's correction is taken over.
+    moved : tuple of MovedUnit
+        Of two records: the units that differ most, with p-values by Benjamini and Hochberg.
+    """
+
+    task: str
+    measure: str
+    slice: str
+    fingerprint: str
+    higher_is_better: bool | None
+    level: float
+    n_units: int
+    n_tests: int
+    standings: tuple[Standing, ...]
+    pairs: tuple[PairResult, ...]
+    moved: tuple[MovedUnit, ...] = ()
+
+
+def compare(
+    *records: str | Path, measure: str | None = None, slice: str = ALL, units: int = 5
+) -> Comparison:
+    """Compare records of one fingerprint, unit by unit.
+
+    Parameters
+    ----------
+    *records : paths
+        Two or more folders of records.
+    measure : str, optional
+        By default the headline.
+    slice : str
+        Stratum, or all units.
+    units : int
+        Of two records, how many of the units that moved most to name; 0 for none.
+
+    Raises
+    ------
+    BadInput
+        If there are fewer than two, one stands twice, fingerprints differ (naming the part), or
+        fewer than 90 % of the units have a value on both sides.
+
+    Notes
+    -----
+    Differences are paired by unit and averaged over samples and replicates first; where answers are
+    missing, both sides are made of the first m answers to each unit that came on both. Intervals:
+    t over clusters. p-values: sign flips of whole clusters (`evalsuite.stats.signflip`), or, for a
+    statistic of the whole set, t over its pseudo-values; Holm over all pairs of the table.
+    """
+    opened = _open_all(records)
+    check_comparable(opened)
+    name = measure or opened[0].record.headline.measure
+    higher_is_better = opened[0].card(name).higher_is_better
+    if len(opened) > 2:
+        opened.sort(key=lambda own: sort_key(own, name, slice, higher_is_better))
+    table, sides = line_up(opened, name, slice)
+    pairs = tested_pairs(sides, table, name)
+    moved: tuple[MovedUnit, ...] = ()
+    if len(opened) == 2 and units:
+        moved = moved_units(opened[0], opened[1], name, slice, units)
+    return Comparison(
+        task=opened[0].record.task,
+        measure=name,
+        slice=slice,
+        fingerprint=opened[0].record.fingerprint,
+        higher_is_better=higher_is_better,
+        level=LEVEL,
+        n_units=len(table),
+        n_tests=sum(p.p_value is not None for p in pairs),
+        standings=standings(sides, pairs, higher_is_better, name, slice),
+        pairs=tuple(pairs),
+        moved=moved,
+    )
+
+
+def _open_all(records: Sequence[str | Path]) -> list[ScoredRecord]:
+    if len(records) < 2:
+        raise BadInput("compare takes two records or more; name their folders")
+    opened = [open_record(path) for path in records]
+    for place, own in enumerate(opened):
+        if own.record.hash in {other.record.hash for other in opened[:place]}:
+            raise BadInput(f"{own.folder} is given twice")
+    count = Counter(own.name for own in opened)
+    # Two revisions of a model, or a run again elsewhere: told apart by the record's hash.
+    return [
+        replace(own, name=f"{own.name} #{own.record.hash[:6]}") if count[own.name] > 1 else own
+        for own in opened
+    ]

@@ -1,0 +1,180 @@
+"""The units that two records differ most on, each with a p-value of its own."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalsuite.measures import ALL, UnitScores
+from evalsuite.requests import Frozen
+from evalsuite.scored_record import ScoredRecord
+from evalsuite.stats.multiplicity import benjamini_hochberg
+from evalsuite.stats.paired import SMALLEST
+from evalsuite.trimming import Place, full_sizes, usable_samples, without_sample
+
+Floats = NDArray[np.float64]
+
+
+class MovedUnit(Frozen):
+    """A unit and what two records differ by on it.
+
+    Parameters
+    ----------
+    a, b : float
+        The unit's score on either side; for effective numbers, the collision probability.
+    difference : float
+        a less b.
+    se : float or None
+        Of the difference, from the samples of this unit alone.
+    p_value, p_bh : float or None
+        Two-sided; by itself, and by Benjamini and Hochberg over all units.
+    """
+
+    unit: str
+    stratum: str
+    a: float
+    b: float
+    difference: float
+    se: float | None
+    p_value: float | None
+    p_bh: float | None
+
+
+def moved_units(
+    a: ScoredRecord, b: ScoredRecord, measure: str, slice: str, n: int
+) -> tuple[MovedUnit, ...]:
+    """The ``n`` units with the smallest p-values, the largest difference first among equal ones.
+
+    What chance alone does to a unit's score is seen from its samples: their spread where each has a
+    score, else a delete-one jackknife over them, for which the responses must be there; without
+    them no unit has a p-value. Welch's t test puts the two sides together; where samples score 0 or
+    1 it is Fisher's exact test, which needs no spread. A statistic of the whole set has no units.
+    """
+    scores = [record.scores(measure) for record in (a, b)]
+    if not scores[0].is_sampled:
+        return ()
+    sides = [_spread(r, own, measure) for r, own in zip((a, b), scores, strict=True)]
+    strata = dict(zip(scores[0].unit, scores[0].stratum, strict=True))
+    common = [u for u in sides[0] if u in sides[1] and slice in {ALL, strata[u]}]
+    test = _fisher if all(map(_is_binary, scores)) else _welch
+    tests = [test(sides[0][unit], sides[1][unit]) for unit in common]
+    adjusted = benjamini_hochberg([p for _, p in tests])
+    found = [
+        MovedUnit(
+            unit=unit,
+            stratum=strata[unit],
+            a=sides[0][unit].mean,
+            b=sides[1][unit].mean,
+            difference=sides[0][unit].mean - sides[1][unit].mean,
+            se=se,
+            p_value=p,
+            p_bh=q,
+        )
+        for unit, (se, p), q in zip(common, tests, adjusted, strict=True)
+    ]
+    return tuple(sorted(found, key=_order)[:n])
+
+
+def _order(unit: MovedUnit) -> tuple[bool, float, float, str]:
+    p = unit.p_value
+    return (p is None, 1.0 if p is None else p, -abs(unit.difference), unit.unit)
+
+
+class _Spread(Frozen):
+    """A unit's score, its variance by chance, and the degrees of freedom of that."""
+
+    mean: float
+    variance: float | None
+    df: int
+
+
+def _spread(record: ScoredRecord, scores: UnitScores, measure: str) -> dict[str, _Spread]:
+    if (scores.index >= 0).all():
+        return {
+            unit: _Spread(
+                mean=float(own.mean()),
+                variance=float(own.var(ddof=1)) / own.size if own.size > 1 else None,
+                df=own.size - 1,
+            )
+            for unit, own in _by_unit(scores).items()
+        }
+    variances = _jackknife_variances(record, scores, measure) if record.has_responses else {}
+    found = {}
+    for unit, own in _by_unit(scores).items():
+        parts = variances.get(unit, [])
+        # Replicates are independent: the variance of their mean is their mean variance over R.
+        known = len(parts) == own.size and all(df > 0 for _, df in parts)
+        found[unit] = _Spread(
+            mean=float(own.mean()),
+            variance=sum(v for v, _ in parts) / own.size**2 if known else None,
+            df=sum(df for _, df in parts),
+        )
+    return found
+
+
+def _jackknife_variances(
+    record: ScoredRecord, scores: UnitScores, measure: str
+) -> dict[str, list[tuple[float, int]]]:
+    """Variance of each replicate of a unit by leaving out one sample at a time, and its df.
+
+    A replicate that has no score without one of its samples has no variance, and df 0.
+    """
+    usable = usable_samples(record.tables)
+    own = {place: v for place, v in _placed(scores) if not math.isnan(v)}
+    left_out: dict[Place, list[float]] = {place: [] for place in own}
+    for index in range(max(full_sizes(record.tables).values())):
+        part = record.scores_of(without_sample(record.tables, index), measure)
+        for place, value in _placed(part):
+            # A sample that did not come changes nothing, and is none of those that vary.
+            if place in own and (index in usable[place] or value != own[place]):
+                left_out[place].append(value)
+    variances: dict[str, list[tuple[float, int]]] = {}
+    for (unit, _), values in left_out.items():
+        k = len(values)
+        is_known = k > 1 and not any(map(math.isnan, values))
+        variance = ((k - 1) * float(np.var(values)), k - 1) if is_known else (0.0, 0)
+        variances.setdefault(unit, []).append(variance)
+    return variances
+
+
+def _placed(scores: UnitScores) -> list[tuple[Place, float]]:
+    """Each score with its unit and replicate."""
+    places = zip(scores.unit.tolist(), scores.replicate.tolist(), strict=True)
+    return list(zip(places, scores.value.tolist(), strict=True))
+
+
+def _by_unit(scores: UnitScores) -> dict[str, Floats]:
+    values: dict[str, list[float]] = {}
+    for unit, value in zip(scores.unit.tolist(), scores.value.tolist(), strict=True):
+        if not math.isnan(value):
+            values.setdefault(unit, []).append(value)
+    return {unit: np.array(own) for unit, own in values.items()}
+
+
+def _is_binary(scores: UnitScores) -> bool:
+    there = scores.value[~np.isnan(scores.value)]
+    return bool((scores.index >= 0).all() and np.isin(there, (0.0, 1.0)).all())
+
+
+def _fisher(a: _Spread, b: _Spread) -> tuple[float | None, float | None]:
+    """As `_welch`, of samples that are 0 or 1."""
+    from scipy.stats import fisher_exact
+
+    sizes = [side.df + 1 for side in (a, b)]
+    ones = [round(side.mean * n) for side, n in zip((a, b), sizes, strict=True)]
+    p = fisher_exact([ones, [n - k for n, k in zip(sizes, ones, strict=True)]]).pvalue
+    return _welch(a, b)[0], min(1.0, float(p))
+
+
+def _welch(a: _Spread, b: _Spread) -> tuple[float | None, float | None]:
+    """Standard error of the difference and its two-sided p-value; None without any spread."""
+    from scipy.special import stdtr
+
+    if a.variance is None or b.variance is None or a.variance + b.variance <= 0:
+        return None, None
+    variance = a.variance + b.variance
+    df = variance**2 / sum(
+        side.variance**2 / side.df for side in (a, b) if side.variance is not None and side.df
+    )
+    t = abs(a.mean - b.mean) / math.sqrt(variance)
+    return math.sqrt(variance), max(float(2 * stdtr(df, -t)), SMALLEST)
