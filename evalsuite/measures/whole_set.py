@@ -21,6 +21,7 @@ from evalsuite.measures.kinds import (
     RankingMeasure,
 )
 from evalsuite.stats import Estimate, jackknife_interval
+from evalsuite.stats.kernel_diversity import collision_warnings
 from evalsuite.stats.reciprocal import reciprocal
 
 
@@ -71,7 +72,12 @@ def _jackknife(found: Influences, n_missing: int, level: float) -> Estimate:
         return _nothing(n_missing, level)
     estimate = jackknife_interval(found.value, found.left_out, level=level, n=found.n)
     estimate = estimate.model_copy(update={"n_missing": n_missing})
-    return reciprocal(estimate) if found.link == "reciprocal" else estimate
+    if found.link == "identity":
+        return estimate
+    notes: tuple[str, ...] = ()
+    if estimate.estimate is not None and estimate.ci_low is not None:
+        notes = collision_warnings(estimate.estimate, estimate.n)
+    return reciprocal(estimate.model_copy(update={"warnings": estimate.warnings + notes}))
 
 
 def _labels(

@@ -116,7 +116,7 @@ def plan_cells() -> list[Cell]:
             "minimum detectable effect", f"{name} differences", f"n = {n}",
             z * (math.sqrt(0.5) if draw is lattice else 1.0) / math.sqrt(n),
             partial(_detectable, draw, n),
-            outside=None if draw is normal else "differences not normal",
+            outside="skewed, n < 50" if draw is skewed and n < 50 else None,
         )
         for name, draw in DRAWS.items()
         for n in (12, 20, 50, 120)

@@ -13,6 +13,12 @@ from evalsuite.stats.kernels import read_kernel, unit_rows
 from evalsuite.stats.means import mean_interval
 from evalsuite.stats.reciprocal import NOTHING, reciprocal
 
+FEW_ROWS = 50
+"""Fewer rows of one set leave the jackknife short where many are copies."""
+
+COLLAPSED = 0.64
+"""A collision probability above that of one kind with a share of .8."""
+
 _BLOCK = 1024  # rows of a kernel held at a time
 
 
@@ -263,11 +269,30 @@ def _collisions(row_sums: FloatArray, cluster: IntArray) -> Collisions:
     )
 
 
+def collision_warnings(u: float, n: int) -> tuple[str, ...]:
+    """Where the jackknife of the collision probability of n rows is known to fall short.
+
+    >>> collision_warnings(0.1, 200)
+    ()
+    """
+    warnings: tuple[str, ...] = ()
+    if n < FEW_ROWS:
+        warnings += (f"few rows: {n}, below {FEW_ROWS} the interval is rough",)
+    if u > COLLAPSED:
+        warnings += (
+            f"collapsed: two answers are alike with a chance of {u:.2g}, so that few rows say "
+            "what else there is",
+        )
+    return warnings
+
+
 def _inverted_jackknife(collisions: Collisions, level: float) -> Estimate:
     n, n_clusters = collisions.row_means.size, collisions.left_out.size
     u = min(collisions.probability, 1.0)
     if u > NOTHING:
-        return reciprocal(jackknife_interval(u, collisions.left_out, level=level, n=n))
+        found = jackknife_interval(u, collisions.left_out, level=level, n=n)
+        notes = () if found.ci_low is None else collision_warnings(u, n)
+        return reciprocal(found.model_copy(update={"warnings": found.warnings + notes}))
     # Disjoint pairs are independent, and each is alike with a probability of at least u.
     bound = 1.0 - ((1.0 - level) / 2) ** (1.0 / (n_clusters // 2))
     nothing = Estimate(

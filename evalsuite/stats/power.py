@@ -5,10 +5,17 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evalsuite.stats.clusters import Clusters, check_level
+from evalsuite.stats.clusters import Clusters, FloatArray, check_level, read_values
 from evalsuite.stats.estimate import Estimate
 from evalsuite.stats.means import mean_interval
 from evalsuite.stats.paired import t_error
+from evalsuite.stats.spread import MIN_VALUES, spread_factors
+
+SKEWED = 0.8
+"""A skewness of a sample beyond what few normal values would show by chance."""
+
+MANY_CLUSTERS = 50
+"""As many differences have an interval of their spread that skewness does not harm."""
 
 MAX_UNITS = 1_000_000_000
 """More units than this are not counted out."""
@@ -37,8 +44,9 @@ def minimum_detectable_effect(
     Returns
     -------
     Estimate
-        The interval is that of the standard deviation, by chi-square. Null, with the warning of
-        `mean_interval`, where the spread is unknown.
+        The interval is that of the standard deviation, by Bonett's method (`spread_factors`), over
+        clusters. Null, with the warning of `mean_interval`, where the spread is unknown, and null
+        bounds with fewer than 5 clusters.
 
     Raises
     ------
@@ -54,31 +62,57 @@ def minimum_detectable_effect(
     --------
     >>> result = minimum_detectable_effect([0.1, 0.1, -0.05, 0.1, 0.2, 0.05, 0.1, 0.1])
     >>> round(result.estimate, 6), round(result.ci_low, 4), round(result.ci_high, 4)
-    (0.068778, 0.0455, 0.14)
+    (0.068778, 0.0309, 0.2028)
     """
+    from scipy.special import ndtri
+
     caller = "minimum_detectable_effect"
     _check_power(power, caller)
     mean = mean_interval(differences, clusters=clusters, level=level)
     error = t_error(mean, caller=caller)
     effect = se = low = high = None
+    warnings = mean.warnings
     if error is not None:
-        from scipy.special import chdtri
-
-        effect, df = _z_sum(power, level) * error[0], error[1]
-        se = effect / math.sqrt(2 * df)
-        low = effect * math.sqrt(df / float(chdtri(df, (1 - level) / 2)))
-        high = effect * math.sqrt(df / float(chdtri(df, (1 + level) / 2)))
+        effect = _z_sum(power, level) * error[0]
+        deviations = _cluster_deviations(differences, clusters, caller)
+        warnings += _skewed(deviations)
+        factors = spread_factors(deviations, level=level)
+        if factors is None:
+            warnings += (f"unknown spread: an interval needs at least {MIN_VALUES} clusters",)
+        else:
+            low, high = (min(effect * factors[0], effect), max(effect * factors[1], effect))
+            se = (high - low) / (2 * float(ndtri(0.5 + level / 2)))
     return Estimate(
         estimate=effect,
         se=se,
         ci_low=low,
         ci_high=high,
         level=level,
-        method="normal quantiles, chi-square interval of the standard deviation",
+        method="normal quantiles, Bonett's interval of the standard deviation",
         n=mean.n,
         n_clusters=mean.n_clusters,
         n_missing=mean.n_missing,
-        warnings=mean.warnings,
+        warnings=warnings,
+    )
+
+
+def _cluster_deviations(
+    differences: ArrayLike, clusters: Clusters | None, caller: str
+) -> FloatArray:
+    present, cluster, _ = read_values(differences, clusters, caller)
+    number = np.unique(cluster, return_inverse=True)[1]
+    sums = np.bincount(number, weights=present - present.mean())
+    return np.asarray(sums, dtype=np.float64)
+
+
+def _skewed(deviations: FloatArray) -> tuple[str, ...]:
+    n, size = deviations.size, float(np.sqrt((deviations**2).mean()))
+    skewness = float((deviations**3).mean()) / size**3 if size > 0.0 else 0.0
+    if n >= MANY_CLUSTERS or abs(skewness) <= SKEWED:
+        return ()
+    return (
+        f"skewed: the differences have a skewness of {skewness:.2g}; below {MANY_CLUSTERS} of them "
+        "the interval of their spread falls short",
     )
 
 

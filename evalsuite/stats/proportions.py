@@ -25,6 +25,9 @@ from evalsuite.stats.clusters import (
 )
 from evalsuite.stats.estimate import Estimate
 
+FEW = 5
+"""Fewer trials of the rarer kind leave Jeffreys' interval short at some shares."""
+
 IntervalMethod = Literal["wilson", "jeffreys"]
 
 
@@ -66,7 +69,11 @@ def proportion_interval(
         raise ValueError(f"proportion_interval: method must be wilson or jeffreys, got {method!r}")
     p = successes / n if n else 0.0
     se = math.sqrt(p * (1 - p) / n) if n else None
-    design = _Design(n, n or None, se, method=method)
+    warnings: tuple[str, ...] = ()
+    if method == "jeffreys" and 0 < min(successes, n - successes) < FEW:
+        few = min(successes, n - successes)
+        warnings = (f"rare: {few} of the rarer kind, below {FEW} Jeffreys' interval can fall short",)
+    design = _Design(n, n or None, se, warnings, method=method)
     return _interval(int(successes), int(n), design, level=level, n_missing=0)
 
 

@@ -133,7 +133,14 @@ def test_an_interval_that_reaches_zero_has_no_upper_end():
     result = vendi_unbiased(rows)
     assert result.estimate == pytest.approx(78.0)
     assert result.ci_high is None and result.ci_low is not None
-    assert codes(result) == ["unbounded"]
+    assert codes(result) == ["few rows", "unbounded"]
+
+
+def test_a_set_of_mostly_copies_is_said_to_be_collapsed():
+    rows = np.eye(20)[[0] * 54 + [*range(1, 7)]]
+    assert codes(vendi_unbiased(rows)) == ["collapsed"]
+    uneven = np.repeat(range(6), [15, 12, 10, 8, 8, 7])
+    assert codes(vendi_unbiased(np.eye(6)[uneven])) == []
 
 
 def test_two_rows_have_an_estimate_but_no_interval():

@@ -15,6 +15,7 @@ from evalsuite.stats.power import (
     power_of_mean_difference,
     required_units,
 )
+from evalsuite.stats.spread import spread_factors
 
 D = np.array([0.1, 0.1, -0.05, 0.1, 0.2, 0.05, 0.1, 0.1])
 
@@ -30,19 +31,38 @@ def test_the_vectors_of_the_specification_are_reproduced():
 
 def test_the_effect_has_the_interval_of_the_standard_deviation():
     result = minimum_detectable_effect(D, level=0.9)
-    low, high = np.sqrt(7 / scipy_stats.chi2.ppf([0.95, 0.05], 7))
+    low, high = spread_factors(D, level=0.9)
     assert result.ci_low == pytest.approx(result.estimate * low, rel=1e-9)
     assert result.ci_high == pytest.approx(result.estimate * high, rel=1e-9)
     assert codes(result) == ["few clusters"]
 
 
-def test_the_interval_of_the_effect_covers_the_true_one():
-    d = np.random.default_rng(0).normal(size=(2000, 15))
-    truth = (scipy_stats.norm.ppf(0.975) + scipy_stats.norm.ppf(0.8)) / math.sqrt(15)
+@pytest.mark.parametrize(
+    ("draw", "least"),
+    [
+        (lambda rng, shape: rng.normal(size=shape), 0.935),
+        (lambda rng, shape: rng.gamma(2.0, size=shape) / math.sqrt(2), 0.88),
+    ],
+    ids=["normal", "skewed"],
+)
+def test_the_interval_of_the_effect_covers_the_true_one(draw, least):
+    d = draw(np.random.default_rng(0), (1500, 30))
+    truth = (scipy_stats.norm.ppf(0.975) + scipy_stats.norm.ppf(0.8)) / math.sqrt(30)
     results = [minimum_detectable_effect(row) for row in d]
-    assert np.mean([r.ci_low <= truth <= r.ci_high for r in results]) == pytest.approx(
-        0.95, abs=0.015
-    )
+    assert np.mean([r.ci_low <= truth <= r.ci_high for r in results]) >= least
+
+
+def test_few_skewed_differences_are_said_to_be_so():
+    d = np.random.default_rng(0).exponential(size=200)
+    assert codes(minimum_detectable_effect(d[:30])) == ["skewed"]
+    assert codes(minimum_detectable_effect(d)) == []
+    assert codes(minimum_detectable_effect(np.linspace(-1, 1, 30))) == []
+
+
+def test_few_differences_have_an_effect_without_an_interval():
+    result = minimum_detectable_effect([0.1, 0.2, -0.1, 0.3])
+    assert result.estimate is not None and result.ci_low is None
+    assert codes(result) == ["few clusters", "unknown spread"]
 
 
 def test_clusters_raise_the_effect_that_can_be_detected():
