@@ -164,7 +164,7 @@ def check_records(
     the records without a fault, the hashes of those that were recomputed (the others came without
     responses), and the faults of the rest.
     """
-    good: list[ScoredRecord] = []
+    good: dict[str, ScoredRecord] = {}
     verified: set[str] = set()
     rejected: list[str] = []
     for folder in find_records(out / RESULTS, task):
@@ -176,10 +176,16 @@ def check_records(
         if found.problems:
             rejected.append(f"{folder}: {found.problems[0]}")
             continue
-        good.append(scored_record(found.record, folder))
+        seal = found.record.hash
+        if seal in good and (seal in verified or not found.is_recomputed):
+            rejected.append(f"{folder}: is a copy of {good[seal].folder}")
+            continue
+        if seal in good:
+            rejected.append(f"{good[seal].folder}: is a copy of {folder}")
+        good[seal] = scored_record(found.record, folder)
         if found.is_recomputed:
-            verified.add(found.record.hash)
-    return good, frozenset(verified), tuple(rejected)
+            verified.add(seal)
+    return list(good.values()), frozenset(verified), tuple(rejected)
 
 
 def recorded_tasks(out: Path) -> list[str]:

@@ -51,15 +51,14 @@ def gate(
 
     One-sided non-inferiority at 95 %. Exit codes: 0 PASS, 7 FAIL, 6 INCONCLUSIVE.
     """
-    from evalsuite import atomic
     from evalsuite.release_gate import gate as gate_records
+    from evalsuite.release_gate import save_gate
     from evalsuite.report import compared
     from evalsuite.report.terminal import print_json
 
     found = gate_records(base, candidate, margin=margin, ratio=ratio, measure=measure, slice=slice)
     if to is not None:
-        with atomic.told_to_the_user("write", to):
-            atomic.write_text(to, found.model_dump_json(indent=1) + "\n")
+        save_gate(found, to)
     if as_json:
         print_json(found.model_dump(mode="json"))
     else:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from evalsuite.errors import BadInput
 from evalsuite.measures import ALL
-from evalsuite.moved_units import MovedUnit, moved_units
-from evalsuite.pair_tests import LEVEL, PairResult, tested_pairs
-from evalsuite.pairing import check_comparable, line_up
+from evalsuite.moved_units import MovedSides, MovedUnit, UnitMeans, moved_units
+from evalsuite.pair_tests import LEVEL, PairResult, compared_pairs
+from evalsuite.pairing import Side, UnitTable, check_comparable, line_up, paired
 from evalsuite.requests import Frozen
 from evalsuite.scored_record import ScoredRecord, open_record
 from evalsuite.standings import Standing, sort_key, standings
@@ -78,10 +78,10 @@ def compare(
     if len(opened) > 2:
         opened.sort(key=lambda own: sort_key(own, name, slice, higher_is_better))
     table, sides = line_up(opened, name, slice)
-    pairs = tested_pairs(sides, table, name)
+    pairs = compared_pairs(sides, table, name, slice)
     moved: tuple[MovedUnit, ...] = ()
     if len(opened) == 2 and units:
-        moved = moved_units(opened[0], opened[1], name, slice, units)
+        moved = _moved(sides, table, name, units)
     return Comparison(
         task=opened[0].record.task,
         measure=name,
@@ -95,6 +95,21 @@ def compare(
         pairs=tuple(pairs),
         moved=moved,
     )
+
+
+def _moved(sides: Sequence[Side], table: UnitTable, measure: str, n: int) -> tuple[MovedUnit, ...]:
+    """The units that moved most, of the very means that the pair is compared by."""
+    a, b = sides
+    found = paired(a, b, table, measure)
+    means = [
+        UnitMeans(unit, stratum, one, other)
+        for unit, stratum, one, other in zip(
+            table.units, table.strata, *(own.tolist() for own in found.means), strict=True
+        )
+        if one == one and other == other  # not where it is NaN
+    ]
+    moved = MovedSides((a.record, b.record), found.scores, found.cut)
+    return moved_units(moved, means, measure, n)
 
 
 def _open_all(records: Sequence[str | Path]) -> list[ScoredRecord]:

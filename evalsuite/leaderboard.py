@@ -68,8 +68,9 @@ def build_leaderboard(
     plain = [r.record if isinstance(r, ScoredRecord) else r for r in given]
     found = ((r, _row(r, measure, slice, seals or frozenset())) for r in plain)
     rows = [row | ranks.get(r.hash, {}) for r, row in found if row is not None]
-    frame = pd.DataFrame(sorted(rows, key=_order), columns=list(COLUMNS))
-    return frame.astype({name: object for name in COLUMNS}).where(frame.notna(), None)
+    # As objects from the start: a column of whole numbers and gaps would become one of floats.
+    frame = pd.DataFrame(sorted(rows, key=_order), columns=list(COLUMNS), dtype=object)
+    return frame.where(frame.notna(), None)
 
 
 def _read(path: str | Path) -> ScoredRecord:

@@ -1,16 +1,19 @@
 """The units that two records differ most on, each with a p-value of its own."""
 
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evalsuite.measures import ALL, UnitScores
+from evalsuite.measures import UnitScores
 from evalsuite.requests import Frozen
 from evalsuite.scored_record import ScoredRecord
 from evalsuite.stats.multiplicity import benjamini_hochberg
 from evalsuite.stats.paired import SMALLEST
-from evalsuite.trimming import Place, full_sizes, usable_samples, without_sample
+from evalsuite.tables import Tables
+from evalsuite.trimming import Place, asked_samples, trimmed, usable_samples, without_sample
 
 Floats = NDArray[np.float64]
 
@@ -40,8 +43,33 @@ class MovedUnit(Frozen):
     p_bh: float | None
 
 
+@dataclass(frozen=True)
+class UnitMeans:
+    """A unit's score on two sides, as the comparison of the two is made of."""
+
+    unit: str
+    stratum: str
+    a: float
+    b: float
+
+
+@dataclass(frozen=True)
+class MovedSides:
+    """Two records and the scores that the means of their units are made of.
+
+    Parameters
+    ----------
+    cut : frozenset of str
+        Units of which only the first m answers on either side were scored.
+    """
+
+    records: tuple[ScoredRecord, ScoredRecord]
+    scores: tuple[UnitScores, UnitScores]
+    cut: frozenset[str]
+
+
 def moved_units(
-    a: ScoredRecord, b: ScoredRecord, measure: str, slice: str, n: int
+    sides: MovedSides, means: Sequence[UnitMeans], measure: str, n: int
 ) -> tuple[MovedUnit, ...]:
     """The ``n`` units with the smallest p-values, the largest difference first among equal ones.
 
@@ -50,27 +78,26 @@ def moved_units(
     them no unit has a p-value. Welch's t test puts the two sides together; where samples score 0 or
     1 it is Fisher's exact test, which needs no spread. A statistic of the whole set has no units.
     """
-    scores = [record.scores(measure) for record in (a, b)]
-    if not scores[0].is_sampled:
+    if not sides.scores[0].is_sampled:
         return ()
-    sides = [_spread(r, own, measure) for r, own in zip((a, b), scores, strict=True)]
-    strata = dict(zip(scores[0].unit, scores[0].stratum, strict=True))
-    common = [u for u in sides[0] if u in sides[1] and slice in {ALL, strata[u]}]
-    test = _fisher if all(map(_is_binary, scores)) else _welch
-    tests = [test(sides[0][unit], sides[1][unit]) for unit in common]
+    spreads = _spreads(sides, measure)
+    test = _fisher if all(map(_is_binary, sides.scores)) else _welch
+    tests = [
+        test(_of(spreads[0], own.unit, own.a), _of(spreads[1], own.unit, own.b)) for own in means
+    ]
     adjusted = benjamini_hochberg([p for _, p in tests])
     found = [
         MovedUnit(
-            unit=unit,
-            stratum=strata[unit],
-            a=sides[0][unit].mean,
-            b=sides[1][unit].mean,
-            difference=sides[0][unit].mean - sides[1][unit].mean,
+            unit=own.unit,
+            stratum=own.stratum,
+            a=own.a,
+            b=own.b,
+            difference=own.a - own.b,
             se=se,
             p_value=p,
             p_bh=q,
         )
-        for unit, (se, p), q in zip(common, tests, adjusted, strict=True)
+        for own, (se, p), q in zip(means, tests, adjusted, strict=True)
     ]
     return tuple(sorted(found, key=_order)[:n])
 
@@ -80,50 +107,69 @@ def _order(unit: MovedUnit) -> tuple[bool, float, float, str]:
     return (p is None, 1.0 if p is None else p, -abs(unit.difference), unit.unit)
 
 
-class _Spread(Frozen):
+@dataclass(frozen=True)
+class _Spread:
     """A unit's score, its variance by chance, and the degrees of freedom of that."""
 
     mean: float
-    variance: float | None
-    df: int
+    variance: float | None = None
+    df: int = 0
 
 
-def _spread(record: ScoredRecord, scores: UnitScores, measure: str) -> dict[str, _Spread]:
-    if (scores.index >= 0).all():
-        return {
-            unit: _Spread(
-                mean=float(own.mean()),
-                variance=float(own.var(ddof=1)) / own.size if own.size > 1 else None,
-                df=own.size - 1,
-            )
-            for unit, own in _by_unit(scores).items()
-        }
-    variances = _jackknife_variances(record, scores, measure) if record.has_responses else {}
-    found = {}
+Spread = tuple[float | None, int]
+"""A variance and its degrees of freedom."""
+
+
+def _of(spreads: Mapping[str, Spread], unit: str, mean: float) -> _Spread:
+    return _Spread(mean, *spreads.get(unit, (None, 0)))
+
+
+def _spreads(sides: MovedSides, measure: str) -> list[dict[str, Spread]]:
+    """By unit, on both sides."""
+    if all((own.index >= 0).all() for own in sides.scores):
+        return [
+            {
+                unit: (float(v.var(ddof=1)) / v.size if v.size > 1 else None, v.size - 1)
+                for unit, v in _by_unit(own).items()
+            }
+            for own in sides.scores
+        ]
+    if not all(record.has_responses for record in sides.records):
+        return [{}, {}]
+    a, b = sides.records
+    tables = trimmed(a.tables, b.tables, sides.cut, with_others=True)
+    return [
+        _jackknife(record, own, scores, measure)
+        for record, own, scores in zip(sides.records, tables, sides.scores, strict=True)
+    ]
+
+
+def _jackknife(
+    record: ScoredRecord, tables: Tables, scores: UnitScores, measure: str
+) -> dict[str, Spread]:
+    variances = _jackknife_variances(record, tables, scores, measure)
+    found: dict[str, Spread] = {}
     for unit, own in _by_unit(scores).items():
-        parts = variances.get(unit, [])
+        parts = variances[unit]
         # Replicates are independent: the variance of their mean is their mean variance over R.
-        known = len(parts) == own.size and all(df > 0 for _, df in parts)
-        found[unit] = _Spread(
-            mean=float(own.mean()),
-            variance=sum(v for v, _ in parts) / own.size**2 if known else None,
-            df=sum(df for _, df in parts),
-        )
+        is_known = all(df > 0 for _, df in parts)
+        variance = sum(v for v, _ in parts) / own.size**2 if is_known else None
+        found[unit] = variance, sum(df for _, df in parts)
     return found
 
 
 def _jackknife_variances(
-    record: ScoredRecord, scores: UnitScores, measure: str
+    record: ScoredRecord, tables: Tables, scores: UnitScores, measure: str
 ) -> dict[str, list[tuple[float, int]]]:
     """Variance of each replicate of a unit by leaving out one sample at a time, and its df.
 
     A replicate that has no score without one of its samples has no variance, and df 0.
     """
-    usable = usable_samples(record.tables)
+    usable = usable_samples(tables)
     own = {place: v for place, v in _placed(scores) if not math.isnan(v)}
     left_out: dict[Place, list[float]] = {place: [] for place in own}
-    for index in range(max(full_sizes(record.tables).values())):
-        part = record.scores_of(without_sample(record.tables, index), measure)
+    for index in sorted(frozenset().union(*asked_samples(tables).values())):
+        part = record.scores_of(without_sample(tables, index), measure)
         for place, value in _placed(part):
             # A sample that did not come changes nothing, and is none of those that vary.
             if place in own and (index in usable[place] or value != own[place]):

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalsuite.errors import BadInput
+from evalsuite.measures import ALL
 from evalsuite.measures.unit_scores import linked
 from evalsuite.pairing import Side, UnitTable, pair
 from evalsuite.requests import Frozen
@@ -28,7 +29,8 @@ class PairResult(Frozen):
     a, b : str
         Names of the entrants.
     difference : Estimate
-        Of the measure, a less b; ``n_missing`` counts the units that lack a value on a side.
+        Of the measure, a less b; ``n_missing`` counts the units that lack a value on a side. Its
+        warnings hold those of a's and b's own estimates that a test of the two suffers from.
     p_value, p_holm : float or None
         Two-sided; by itself, and over all pairs of the table. None where no test can be made.
     p_method : str
@@ -42,13 +44,20 @@ class PairResult(Frozen):
     p_method: str
 
 
-def tested_pairs(
-    sides: Sequence[Side], table: UnitTable, measure: str, *, skip_unpaired: bool = False
+def compared_pairs(
+    sides: Sequence[Side],
+    table: UnitTable,
+    measure: str,
+    slice: str = ALL,
+    *,
+    skip_unpaired: bool = False,
 ) -> list[PairResult]:
     """Every pair of records, with its interval and its p-values.
 
     Parameters
     ----------
+    slice : str
+        The one that the table is of.
     skip_unpaired : bool
         Leave a pair that shares too few units without a test, instead of refusing the table.
 
@@ -76,7 +85,7 @@ def tested_pairs(
         PairResult(
             a=a.record.name,
             b=b.record.name,
-            difference=_difference(a, values, table),
+            difference=_warned(_difference(a, values, table), (a, b), measure, slice),
             p_value=p,
             p_holm=adjusted,
             p_method=method,
@@ -97,6 +106,22 @@ def _p_values(
         return found, ["t over pseudo-values"] * len(found)
     flips = sign_flip_tests(cluster_sums(differences, table.clusters))
     return flips.p_values.tolist(), [f"sign flips, {method}" for method in flips.methods]
+
+
+_SUFFERED = ("collapsed", "low coverage")
+"""Codes of warnings under which a test of two records rejects too often."""
+
+
+def _warned(found: Estimate, sides: Sequence[Side], measure: str, slice: str) -> Estimate:
+    """The difference with what its ends were warned of, each under its entrant's name."""
+    warnings = list(found.warnings)
+    for side in sides:
+        own = side.record.record.estimate_of(measure, slice)
+        for warning in own.estimate.warnings if own is not None else ():
+            code, _, text = warning.partition(":")
+            if code in _SUFFERED:
+                warnings.append(f"{code}: {side.record.name}:{text}")
+    return found.model_copy(update={"warnings": tuple(warnings)})
 
 
 def _difference(a: Side, values: tuple[Floats, Floats] | None, table: UnitTable) -> Estimate:

@@ -10,11 +10,19 @@ from numpy.typing import NDArray
 from evalsuite.errors import BadInput
 from evalsuite.fingerprint import Apparatus
 from evalsuite.measures import ALL, UnitScores
+from evalsuite.measures.unit_scores import COLUMNS
 from evalsuite.scored_record import ScoredRecord
+from evalsuite.tables import Tables
 from evalsuite.trimming import trimmed
 
 MIN_OVERLAP = 0.9
 """Smallest share of the units that must have a value on both sides of a comparison."""
+
+RELATIVE, ABSOLUTE = 1e-9, 1e-12
+"""Means that differ by less are equal: of the greater one, and of the greatest of all units.
+
+Floating-point sums depend on their order, and a sign test of nothing but rounding rejects.
+"""
 
 Floats = NDArray[np.float64]
 
@@ -140,27 +148,51 @@ def unit_means(scores: UnitScores, values: Floats, units: Sequence[str]) -> Floa
     return np.asarray(means, dtype=np.float64)
 
 
+@dataclass(frozen=True)
+class Paired:
+    """Two sides made of equally many answers, of the replicates that both have.
+
+    Parameters
+    ----------
+    scores : two of UnitScores
+    means : two arrays of shape (units,)
+        Of those scores; NaN where either side has no value.
+    cut : frozenset of str
+        Units that lack an answer: scored again, of the first m answers that came on both sides.
+    """
+
+    scores: tuple[UnitScores, UnitScores]
+    means: tuple[Floats, Floats]
+    cut: frozenset[str] = frozenset()
+
+
 def pair(a: Side, b: Side, table: UnitTable, measure: str) -> tuple[Floats, Floats]:
     """The unit means of two records, made of equally many answers on both sides.
 
     Returns
     -------
-    two arrays of shape (units,), NaN where either side has no value.
+    two arrays of shape (units,), NaN where either side has no value. Means that rounding alone
+    tells apart are equal.
 
     Raises
     ------
     BadInput
         If fewer than 90 % of the units have a value on both sides.
     """
-    one, other = a.means, b.means
-    is_sampled = a.scores.is_sampled
+    return paired(a, b, table, measure).means
+
+
+def paired(a: Side, b: Side, table: UnitTable, measure: str) -> Paired:
+    """As `pair`, with the scores that the means are made of."""
     is_uneven = a.record.record.replicates != b.record.record.replicates
-    if is_uneven and is_sampled:
-        one, other = _common_replicates(a, b, table)
+    if a.scores.is_sampled:
+        a, b = on_common_replicates(a, b, table, measure)
+    scores, cut = (a.scores, b.scores), frozenset[str]()
     is_whole = a.scores.is_whole and b.scores.is_whole
     # Replicates of a statistic of the whole set stand in the tables only.
-    if not is_whole or (is_uneven and not is_sampled):
-        one, other = _equal_answers(a, b, one, other, table, measure)
+    if not is_whole or (is_uneven and not a.scores.is_sampled):
+        scores, cut = _equal_answers(a, b, measure)
+    one, other = (unit_means(own, own.value, table.units) for own in scores)
     there = ~(np.isnan(one) | np.isnan(other))
     if there.sum() < MIN_OVERLAP * len(table):
         raise BadInput(
@@ -168,36 +200,59 @@ def pair(a: Side, b: Side, table: UnitTable, measure: str) -> tuple[Floats, Floa
             f"value of {measure} on both sides, below {MIN_OVERLAP:.0%}; a comparison of the rest "
             "would be one of other prompts"
         )
-    return np.where(there, one, np.nan), np.where(there, other, np.nan)
+    means = np.where(there, one, np.nan), np.where(there, other, np.nan)
+    return Paired(scores, _without_rounding(*means), cut)
 
 
-def _common_replicates(a: Side, b: Side, table: UnitTable) -> tuple[Floats, Floats]:
+def _without_rounding(a: Floats, b: Floats) -> tuple[Floats, Floats]:
+    """Both means, one number where they differ by no more than the order of a sum does."""
+    size = np.maximum(np.abs(a), np.abs(b))
+    largest = np.max(size, where=~np.isnan(size), initial=0.0)
+    is_equal = np.abs(a - b) <= np.maximum(RELATIVE * size, ABSOLUTE * largest)
+    middle = (a + b) / 2
+    return np.where(is_equal, middle, a), np.where(is_equal, middle, b)
+
+
+def on_common_replicates(a: Side, b: Side, table: UnitTable, measure: str) -> tuple[Side, Side]:
+    """Both sides with the scores of those replicates that both have."""
+    if a.record.record.replicates == b.record.record.replicates:
+        return a, b
     common = np.intersect1d(a.scores.replicate, b.scores.replicate)
-    kept = [s.scores.where(np.isin(s.scores.replicate, common)) for s in (a, b)]
-    return (
-        unit_means(kept[0], kept[0].value, table.units),
-        unit_means(kept[1], kept[1].value, table.units),
-    )
+    found = []
+    # Replicates of a statistic of the whole set stand in the tables only.
+    tables: list[Tables | None] = [None, None]
+    if not a.scores.is_sampled:
+        tables = [*trimmed(a.record.tables, b.record.tables, (), with_others=True)]
+    for side, own in zip((a, b), tables, strict=True):
+        scores = side.scores.where(np.isin(side.scores.replicate, common))
+        if own is not None:
+            scores = side.record.scores_of(own, measure)
+        found.append(Side(side.record, scores, unit_means(scores, scores.value, table.units)))
+    return found[0], found[1]
 
 
-def _equal_answers(
-    a: Side, b: Side, one: Floats, other: Floats, table: UnitTable, measure: str
-) -> tuple[Floats, Floats]:
-    """Units that lack answers, made of the first m that came on both sides."""
+Scores = tuple[UnitScores, UnitScores]
+
+
+def _equal_answers(a: Side, b: Side, measure: str) -> tuple[Scores, frozenset[str]]:
+    """Units that lack answers, made of the first m that came on both sides; and which they are."""
     if (a.scores.index >= 0).all() and (b.scores.index >= 0).all():
-        return _first_samples(a, b, table)
+        return _first_samples(a.scores, b.scores), frozenset()
     # A statistic of the whole set is made of the other units too; scores of units are not.
     chosen = _partial_units(a.scores) | _partial_units(b.scores) if a.scores.is_sampled else None
-    sides = trimmed(a.record.tables, b.record.tables, chosen)
-    is_again = np.array([chosen is None or unit in chosen for unit in table.units])
     found = []
-    for side, tables, means in zip((a, b), sides, (one, other), strict=True):
-        fresh = np.full(len(table), np.nan)
+    for side, tables in zip((a, b), trimmed(a.record.tables, b.record.tables, chosen), strict=True):
+        is_cut = np.array([chosen is None or unit in chosen for unit in side.scores.unit], bool)
+        kept = side.scores.where(~is_cut)
         if any(len(t) for t in tables.values()):
-            again = side.record.scores_of(tables, measure)
-            fresh = unit_means(again, again.value, table.units)
-        found.append(np.where(is_again, fresh, means))
-    return found[0], found[1]
+            kept = _joined(kept, side.record.scores_of(tables, measure))
+        found.append(kept)
+    return (found[0], found[1]), chosen or frozenset()
+
+
+def _joined(a: UnitScores, b: UnitScores) -> UnitScores:
+    columns = {name: np.concatenate([getattr(s, name) for s in (a, b)]) for name in COLUMNS}
+    return UnitScores(a.link, a.is_sampled, **columns)
 
 
 def _partial_units(scores: UnitScores) -> frozenset[str]:
@@ -205,19 +260,15 @@ def _partial_units(scores: UnitScores) -> frozenset[str]:
     return frozenset(scores.unit[scores.is_partial | np.isnan(scores.value)].tolist())
 
 
-def _first_samples(a: Side, b: Side, table: UnitTable) -> tuple[Floats, Floats]:
+def _first_samples(a: UnitScores, b: UnitScores) -> Scores:
     """Of scores by sample, the first m that are there in each unit and replicate."""
-    ranks = [_rank_in_unit(side.scores) for side in (a, b)]
-    counts = [Counter(own) for own in (_places(a.scores), _places(b.scores))]
+    counts = [Counter(_places(own)) for own in (a, b)]
     found = []
-    for side, rank in zip((a, b), ranks, strict=True):
+    for own in (a, b):
         m = np.array(
-            [min(own[place] for own in counts) for place in _all_places(side.scores)],
-            dtype=np.int64,
+            [min(side[place] for side in counts) for place in _all_places(own)], dtype=np.int64
         )
-        kept = ~np.isnan(side.scores.value) & (rank < m)
-        part = side.scores.where(kept)
-        found.append(unit_means(part, part.value, table.units))
+        found.append(own.where(~np.isnan(own.value) & (_rank_in_unit(own) < m)))
     return found[0], found[1]
 
 

@@ -106,12 +106,8 @@ class _Request(Frozen):
         return Costs(
             prompt=0.0 if self.cost_prompt is None else self.cost_prompt,
             sample=1.0 if self.cost_sample is None else self.cost_sample,
-            max_samples=MAX_SAMPLES,
         )
 
-
-MAX_SAMPLES = 64
-"""More samples of a prompt are not proposed."""
 
 MAX_EFFECT = 1000.0
 """A difference of more standard deviations than this is a mistake; any two units would show it."""
@@ -144,8 +140,8 @@ def plan(
 ) -> PlanResult:
     """Plan a comparison of two entrants from one pilot record, or two.
 
-    Two pilots give the spread of their differences. One gives an upper bound: the other entrant is
-    taken to vary as much and to have nothing in common with it.
+    Two pilots give the spread of their differences. One says nothing of the other entrant, which is
+    then taken to vary as much and to be unrelated: the real spread may be smaller or greater.
 
     Parameters
     ----------
@@ -216,7 +212,7 @@ def plan(
         assumption=pilot_data.assumption,
         need=need,
         at_hand=at_hand,
-        notes=pilot_data.notes,
+        notes=(*pilot_data.notes, *_cap_note(request, pilot_data)),
     )
 
 
@@ -233,7 +229,10 @@ def _pilot(records: Sequence[ScoredRecord], measure: str) -> _Pilot:
         differences, assumption, factor = a - b, "differences of the two pilots", 1.0
     else:
         differences, factor = sides[0].means, math.sqrt(2)
-        assumption = "one pilot: the other entrant varies as much and is unrelated (upper bound)"
+        assumption = (
+            "one pilot: as if the other entrant varied as much and were unrelated; two pilots give "
+            "the real spread"
+        )
     found = mean_interval(differences, clusters=table.clusters, level=LEVEL)
     error = t_error(found, caller="plan")
     if error is None:
@@ -278,10 +277,31 @@ def _samples_by_unit(scores: UnitScores, table: UnitTable) -> list[Floats]:
     return [np.array(own) for own in found.values()]
 
 
+def _cap_note(request: _Request, pilot: _Pilot) -> tuple[str, ...]:
+    if pilot.parts is None or request.costs is None:
+        return ()
+    return (
+        f"no more samples than the pilot's {pilot.samples} are proposed: what more of them would "
+        "give cannot be told from it",
+    )
+
+
+def _capped(costs: Costs, pilot: _Pilot) -> Costs:
+    """Costs that allow no more samples of a prompt than the pilot had.
+
+    With more of them a plan rests on omega^2, which a pilot hardly knows: where that comes out too
+    small, too few prompts of too many samples look cheap. Up to the pilot's own number, the spread
+    of its differences bears the plan.
+    """
+    return replace(costs, max_samples=pilot.samples)
+
+
 def _need(request: _Request, pilot: _Pilot) -> Need:
     costs, power = request.costs, request.power
     if pilot.parts is not None and costs is not None:
-        chosen = cheapest_plan(pilot.parts, request.detect, costs, power=power, level=LEVEL)
+        chosen = cheapest_plan(
+            pilot.parts, request.detect, _capped(costs, pilot), power=power, level=LEVEL
+        )
         return Need(
             prompts=chosen.units, samples=chosen.samples, power=chosen.power, cost=chosen.cost
         )
@@ -301,7 +321,9 @@ def _at_hand(request: _Request, pilot: _Pilot, record: ScoredRecord) -> AtHand:
     elif costs is None:
         raise BadInput("--budget needs --cost-prompt or --cost-sample: what is it to pay for?")
     elif pilot.parts is not None:
-        best = best_plan(pilot.parts, request.budget, costs, power=request.power, level=LEVEL)
+        best = best_plan(
+            pilot.parts, request.budget, _capped(costs, pilot), power=request.power, level=LEVEL
+        )
         return AtHand(prompts=best.units, samples=best.samples, effect=best.effect, cost=best.cost)
     else:
         samples = pilot.samples

@@ -7,16 +7,26 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from evalsuite import atomic
 from evalsuite.errors import BadInput
-from evalsuite.measures import ALL
+from evalsuite.measures import ALL, MeasureCard, UnitScores
 from evalsuite.pair_tests import unit_differences
-from evalsuite.pairing import Side, UnitTable, check_comparable, line_up, pair, unit_means
+from evalsuite.pairing import (
+    Side,
+    UnitTable,
+    check_comparable,
+    line_up,
+    on_common_replicates,
+    pair,
+    unit_means,
+)
 from evalsuite.requests import Frozen
-from evalsuite.scored_record import open_record
+from evalsuite.scored_record import ScoredRecord, incomplete_note, open_record
 from evalsuite.stats.noninferiority import (
     NonInferiority,
     Verdict,
     non_inferiority,
+    non_inferiority_of_equals,
     non_inferiority_ratio,
 )
 
@@ -34,8 +44,8 @@ class GateResult(Frozen):
         ``difference`` (candidate less base) or ``ratio`` (candidate over base); where lower is
         better, base less candidate, or base over candidate.
     verdict : str
-        PASS only if the answers that came pass and, where the range is finite and answers are
-        missing, the worst case passes too.
+        PASS only if both records are complete, the answers that came pass and, where the range is
+        finite and answers are missing, the worst case passes too.
     observed : NonInferiority
         Of the answers that came.
     worst_case : NonInferiority or None
@@ -106,9 +116,11 @@ def gate(
         )
     table, (own_base, own_candidate) = line_up(opened, name, slice)
     values = pair(own_candidate, own_base, table, name)
-    test = _Test(margin, ratio, card.higher_is_better, own_base.scores.link, table)
+    test = _Test(margin, ratio, card, own_base.scores, table)
     observed = test.of(*values)
-    worst, reasons = _worst_case(test, own_candidate, own_base)
+    worst, reasons = _worst_case(test, own_candidate, own_base, name)
+    lacking = tuple(_lacking(own) for own in opened if not own.record.complete)
+    verdict = _verdict(observed, worst, is_complete=not lacking)
     return GateResult(
         task=opened[0].record.task,
         measure=name,
@@ -122,10 +134,10 @@ def gate(
         margin=margin,
         scale=observed.scale,
         level=observed.level,
-        verdict=_verdict(observed, worst),
+        verdict=verdict,
         observed=observed,
         worst_case=worst,
-        reasons=(*_why(observed, worst), *reasons),
+        reasons=(*_why(observed, worst), *lacking, *reasons),
     )
 
 
@@ -133,16 +145,30 @@ class _Test:
     """The test of a gate, on scores that are there or on worst cases of them."""
 
     def __init__(
-        self, margin: float, ratio: bool, higher_is_better: bool, link: str, table: UnitTable
+        self,
+        margin: float,
+        ratio: bool,
+        card: MeasureCard,
+        scores: UnitScores,
+        table: UnitTable,
     ) -> None:
-        self.margin, self.ratio = margin, ratio
-        self.higher_is_better, self.link, self.table = higher_is_better, link, table
+        self.margin, self.ratio, self.table = margin, ratio, table
+        higher_is_better = bool(card.higher_is_better)
+        self.higher_is_better = higher_is_better
+        is_bounded = card.low is not None and card.high is not None and scores.is_sampled
+        self.reach = (card.high or 0.0) - (card.low or 0.0) if is_bounded else None
+        self.link, self.is_sampled = scores.link, scores.is_sampled
         # Of what is averaged, and inverted where the measure is: the ends swap.
-        self.is_more_better = higher_is_better == (link == "identity")
+        self.is_more_better = higher_is_better == (scores.link == "identity")
 
     def of(self, candidate: Floats, base: Floats) -> NonInferiority:
         """The verdict on unit means, of shape (units,)."""
         clusters = self.table.clusters
+        if self.ratio and not self.is_sampled and min(np.nanmin(candidate), np.nanmin(base)) < 0:
+            raise BadInput(
+                "gate: pseudo-values of a statistic of the whole set can be negative, and a ratio "
+                "needs scores of at least 0; use the difference"
+            )
         try:
             if self.ratio:
                 # 1/mean(a) over 1/mean(b) is mean(b) over mean(a).
@@ -150,14 +176,24 @@ class _Test:
                 return non_inferiority_ratio(*ends, self.margin, clusters=clusters)
             ends = (candidate, base) if self.higher_is_better else (base, candidate)
             differences = unit_differences(self.link, *ends)
+            if self.link == "identity" and self.reach and _is_nothing(differences):
+                there = np.flatnonzero(~np.isnan(differences))
+                n = len({clusters[i] for i in there})
+                return non_inferiority_of_equals(n, self.reach, self.margin)
             return non_inferiority(differences, self.margin, clusters=clusters)
         except ValueError as error:
             raise BadInput(f"gate: {error}") from None
 
 
+def _is_nothing(differences: Floats) -> bool:
+    """Whether there are differences, and all of them are 0."""
+    return bool(np.isfinite(differences).any()) and not np.nan_to_num(differences).any()
+
+
 def _worst_case(
-    test: _Test, candidate: Side, base: Side
+    test: _Test, candidate: Side, base: Side, measure: str
 ) -> tuple[NonInferiority | None, tuple[str, ...]]:
+    candidate, base = on_common_replicates(candidate, base, test.table, measure)
     if candidate.scores.is_whole and base.scores.is_whole:
         return None, ()
     if test.is_more_better:
@@ -176,10 +212,18 @@ def _worst_case(
     return test.of(*worst), ()
 
 
-def _verdict(observed: NonInferiority, worst: NonInferiority | None) -> Verdict:
-    if observed.verdict == "PASS" and worst is not None and worst.verdict != "PASS":
+def _verdict(
+    observed: NonInferiority, worst: NonInferiority | None, *, is_complete: bool = True
+) -> Verdict:
+    is_sure = is_complete and (worst is None or worst.verdict == "PASS")
+    if observed.verdict == "PASS" and not is_sure:
         return "INCONCLUSIVE"
     return observed.verdict
+
+
+def _lacking(record: ScoredRecord) -> str:
+    note = incomplete_note(record.name, record.n_missing)
+    return f"{note}: a gate of an incomplete record never passes"
 
 
 def _why(observed: NonInferiority, worst: NonInferiority | None) -> tuple[str, ...]:
@@ -193,3 +237,23 @@ def _why(observed: NonInferiority, worst: NonInferiority | None) -> tuple[str, .
     if _verdict(observed, worst) != observed.verdict:
         return ("passes on the answers that came, not if those missing had been the worst",)
     return ()
+
+
+def save_gate(found: GateResult, path: Path) -> None:
+    """Write a result, its margin included, whole or not at all.
+
+    Raises
+    ------
+    BadInput
+        If the place cannot be written, or holds something that is no result of a gate.
+    """
+    if path.exists():
+        try:
+            GateResult.model_validate_json(path.read_bytes())
+        except (OSError, ValueError):
+            raise BadInput(
+                f"{path}: holds something else than a result of a gate, and was kept; choose "
+                "another file"
+            ) from None
+    with atomic.told_to_the_user("write", path):
+        atomic.write_text(path, found.model_dump_json(indent=1) + "\n")

@@ -21,6 +21,8 @@ from evalsuite.scores_file import read_scores, scores_digest
 from evalsuite.tables import Tables
 from evalsuite.tasks import TASKS, Task, TaskOptions
 
+_AGAIN = "run it again, or install the evalsuite that made it"
+
 
 @dataclass(frozen=True)
 class ScoredRecord:
@@ -31,22 +33,39 @@ class ScoredRecord:
     name: str
 
     @property
+    def n_missing(self) -> int:
+        """Answers of the entrant that did not come."""
+        return self.record.counts.requests - self.record.counts.ok
+
+    @property
     def obstacle(self) -> str | None:
-        """Why it cannot be scored again here: its task, or its version of it, is not installed."""
+        """Why it cannot be scored again here: its version of a task or measure is not installed."""
         record = self.record
         try:
             task = TASKS[record.task]
         except UnknownName as error:
             return str(error)
         installed = task.card.version
-        if installed == record.task_version:
-            if record.mode in task.modes:
-                return None
+        if installed != record.task_version:
+            return (
+                f"{self.folder}: is of {record.task} version {record.task_version}, and version "
+                f"{installed} is installed; {_AGAIN}"
+            )
+        if record.mode not in task.modes:
             return f"{self.folder}: {record.task} has no mode {record.mode!r}"
-        return (
-            f"{self.folder}: is of {record.task} version {record.task_version}, and version "
-            f"{installed} is installed; run it again, or install the evalsuite that made it"
-        )
+        return self._measure_obstacle(task)
+
+    def _measure_obstacle(self, task: Task) -> str | None:
+        installed = {card.name: card.version for card in task.card.measures}
+        for name, version in self.record.apparatus.measures:
+            own = installed.get(name)
+            if own != version:
+                here = "none" if own is None else f"version {own}"
+                return (
+                    f"{self.folder}: is of {name} version {version}, and {here} is installed; "
+                    f"{_AGAIN}"
+                )
+        return None
 
     @property
     def has_responses(self) -> bool:
@@ -174,3 +193,13 @@ def scored_record(record: Record, folder: Path) -> ScoredRecord:
     """A record under its entrant's name, with its seed where that is not 0."""
     seed = f" (seed {record.seed})" if record.seed else ""
     return ScoredRecord(record, folder, entrant_name(record.entrant) + seed)
+
+
+def incomplete_note(name: str, n_missing: int) -> str:
+    """What a reader has to know of a record that is not complete.
+
+    >>> incomplete_note("gpt2", 1200)
+    'incomplete: gpt2 lacks 1,200 answers; those that came may differ from those that did not'
+    """
+    lack = f"{n_missing:,} answers" if n_missing else "answers of its judges"
+    return f"incomplete: {name} lacks {lack}; those that came may differ from those that did not"

@@ -7,7 +7,7 @@ import numpy as np
 
 from evalsuite.errors import BadInput
 from evalsuite.measures import ALL, MeasureEstimate
-from evalsuite.pair_tests import LEVEL, PairResult, tested_pairs
+from evalsuite.pair_tests import LEVEL, PairResult, compared_pairs
 from evalsuite.pairing import Side, check_comparable, line_up
 from evalsuite.requests import Frozen
 from evalsuite.scored_record import ScoredRecord
@@ -23,7 +23,11 @@ class Standing(Frozen):
         1 + the number of records that are significantly better, and the number of records less
         those that are significantly worse. None where neither direction is better.
     tied_with_best : bool or None
-        Whether it is not significantly worse than the one with the best estimate.
+        Whether it is significantly worse than no other.
+    complete : bool
+        False where so many answers are missing that its numbers may be of other answers.
+    n_missing : int
+        Answers that did not come.
     """
 
     name: str
@@ -32,6 +36,8 @@ class Standing(Frozen):
     rank_low: int | None
     rank_high: int | None
     tied_with_best: bool | None
+    complete: bool
+    n_missing: int
 
 
 def rank(records: Sequence[ScoredRecord], measure: str, slice: str = ALL) -> tuple[Standing, ...]:
@@ -41,7 +47,7 @@ def rank(records: Sequence[ScoredRecord], measure: str, slice: str = ALL) -> tup
     """
     check_comparable(records)
     table, sides = line_up(records, measure, slice)
-    pairs = tested_pairs(sides, table, measure, skip_unpaired=True)
+    pairs = compared_pairs(sides, table, measure, slice, skip_unpaired=True)
     return standings(sides, pairs, records[0].card(measure).higher_is_better, measure, slice)
 
 
@@ -77,6 +83,8 @@ def standings(
             rank_low=ranks[i][0],
             rank_high=ranks[i][1],
             tied_with_best=ranks[i][2],
+            complete=sides[i].record.record.complete,
+            n_missing=sides[i].record.n_missing,
         )
         for i in order
     )

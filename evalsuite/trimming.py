@@ -9,7 +9,13 @@ Place = tuple[str, int]
 """A unit and a replicate."""
 
 
-def trimmed(a: Tables, b: Tables, units: Container[str] | None = None) -> tuple[Tables, Tables]:
+def trimmed(
+    a: Tables,
+    b: Tables,
+    units: Container[str] | None = None,
+    *,
+    with_others: bool = False,
+) -> tuple[Tables, Tables]:
     """Both sides with the first m usable samples of each unit and replicate, m the lesser number.
 
     A sample is usable where every table that was asked about it has an answer, and no text is
@@ -19,16 +25,22 @@ def trimmed(a: Tables, b: Tables, units: Container[str] | None = None) -> tuple[
     ----------
     units : container of str, optional
         The units to keep, each with every replicate that both sides have. By default all.
+    with_others : bool
+        Keep the other units too, with all their samples of those replicates.
     """
     usable = usable_samples(a), usable_samples(b)
+    asked = asked_samples(a), asked_samples(b)
     kept: tuple[dict[Place, frozenset[int]], ...] = ({}, {})
     for place in usable[0].keys() & usable[1].keys():
         if units is not None and place[0] not in units:
+            if with_others:
+                for side, samples in zip(kept, asked, strict=True):
+                    side[place] = samples[place]
             continue
         own = [side[place] for side in usable]
         m = min(len(o) for o in own)
-        for side, samples in zip(kept, own, strict=True):
-            side[place] = frozenset(samples[:m])
+        for side, came in zip(kept, own, strict=True):
+            side[place] = frozenset(came[:m])
     return restricted(a, kept[0]), restricted(b, kept[1])
 
 
@@ -49,13 +61,13 @@ def usable_samples(tables: Tables) -> dict[Place, list[int]]:
     }
 
 
-def full_sizes(tables: Tables) -> dict[Place, int]:
-    """How many samples were asked of each unit and replicate."""
+def asked_samples(tables: Tables) -> dict[Place, frozenset[int]]:
+    """The samples that were asked of each unit and replicate, whether they came or not."""
     samples: dict[Place, set[int]] = defaultdict(set)
     for table in tables.values():
         for row in table.rows:
             samples[row.unit.id, row.replicate].add(row.index)
-    return {place: len(own) for place, own in samples.items()}
+    return {place: frozenset(own) for place, own in samples.items()}
 
 
 def restricted(tables: Tables, kept: Mapping[Place, frozenset[int]]) -> Tables:
@@ -79,8 +91,7 @@ def restricted(tables: Tables, kept: Mapping[Place, frozenset[int]]) -> Tables:
 def without_sample(tables: Tables, index: int) -> Tables:
     """The tables with one sample of every unit left out, for a jackknife within units."""
     return restricted(
-        tables,
-        {place: frozenset(range(size)) - {index} for place, size in full_sizes(tables).items()},
+        tables, {place: own - {index} for place, own in asked_samples(tables).items()}
     )
 
 

@@ -43,7 +43,7 @@ def cluster_counts(measure: CategoricalMeasure) -> LabelCounts:
     for row in measure.rows:
         if row.label is not None:
             by_cluster[row.cluster].append(row)
-    seen = {row.label: None for rows in by_cluster.values() for row in rows if row.label}
+    seen = {row.label or "": None for rows in by_cluster.values() for row in rows}
     classes = measure.classes or tuple(seen)
     labels = [[row.label or "" for row in rows] for rows in by_cluster.values()]
     counts = count_matrix(labels, classes) if labels else np.zeros((0, 1), dtype=np.int64)

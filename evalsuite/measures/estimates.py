@@ -55,7 +55,8 @@ class MeasureEstimate(BaseModel):
     facts : dict of str to float
         Numbers that the kind of measure has beside its estimate, such as the p-value of a gap.
     seed_variance, seed_share : float or None
-        Of several replicates: what the seed adds to the variance of the estimate, and its share.
+        Of several replicates: the variance of what a seed adds to all units at once, and the part
+        of the squared standard error that is ``seed_variance / replicates``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -110,7 +111,13 @@ def _of_scores(
         estimate = mean_interval(scores.value, clusters=scores.cluster, level=level)
     seeds = with_seed_variance(estimate, scores)
     estimate = seeds.estimate
+    if isinstance(measure, ProportionMeasure):
+        estimate = _share(estimate)
+    seed_variance = seeds.variance
     if scores.link == "reciprocal":
+        # As of the effective number itself, by the delta method.
+        if seed_variance is not None and estimate.estimate:
+            seed_variance /= estimate.estimate**4
         estimate = reciprocal(estimate)
     if isinstance(measure, CategoricalMeasure):
         notes = (*label_notes(measure), *estimate.warnings)
@@ -125,9 +132,16 @@ def _of_scores(
         sd=float(present.std()) if present.size else None,
         bound_low=low,
         bound_high=high,
-        seed_variance=seeds.variance,
+        seed_variance=seed_variance,
         seed_share=seeds.share,
     )
+
+
+def _share(estimate: Estimate) -> Estimate:
+    """A share with its interval cut at 0 and 1, which the variance between seeds may pass."""
+    ends = (estimate.ci_low, estimate.ci_high)
+    low, high = (None if end is None else min(max(end, 0.0), 1.0) for end in ends)
+    return estimate.model_copy(update={"ci_low": low, "ci_high": high})
 
 
 def _of_whole(measure: Measure, card: MeasureCard, whole: Whole) -> MeasureEstimate:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -25,7 +25,7 @@ from evalsuite.measures.kinds import (
     PooledMeasure,
     RankingMeasure,
 )
-from evalsuite.measures.label_scores import is_inverted, label_statistic
+from evalsuite.measures.label_scores import check_size, is_inverted, label_statistic
 
 Floats = NDArray[np.float64]
 
@@ -45,6 +45,8 @@ class Influences:
         How the measure follows from the statistic.
     n, n_missing : int
         Rows that the statistic is made of, and those that are not there.
+    absent : tuple of str
+        Clusters of which no row is there.
     """
 
     value: float
@@ -53,6 +55,7 @@ class Influences:
     link: Literal["identity", "reciprocal"]
     n: int
     n_missing: int
+    absent: tuple[str, ...] = ()
 
     @property
     def is_partial(self) -> bool:
@@ -64,20 +67,26 @@ class Influences:
 
         ``value + (G-1) (mean left_out - left_out_g)``: their standard error is the jackknife's.
         """
+        nothing = tuple(
+            MeasureRow(cluster, cluster, "", 0, None, is_partial=True) for cluster in self.absent
+        )
         g = len(self.clusters)
         if not g:
-            return ()
+            return nothing
         pseudo = self.value + (g - 1) * (self.left_out.mean() - self.left_out)
-        return tuple(
-            MeasureRow(
-                unit=cluster,
-                cluster=cluster,
-                stratum="",
-                replicate=0,
-                value=None if math.isnan(value) else float(value),
-                is_partial=self.is_partial,
+        return (
+            tuple(
+                MeasureRow(
+                    unit=cluster,
+                    cluster=cluster,
+                    stratum="",
+                    replicate=0,
+                    value=None if math.isnan(value) else float(value),
+                    is_partial=self.is_partial,
+                )
+                for cluster, value in zip(self.clusters, pseudo, strict=True)
             )
-            for cluster, value in zip(self.clusters, pseudo, strict=True)
+            + nothing
         )
 
 
@@ -85,6 +94,13 @@ def influences(measure: Measure) -> Influences:
     """Leave each cluster out of a statistic of the whole set."""
     if isinstance(measure, PooledMeasure):
         return _pooled(measure)
+    found = _of_rows(measure)
+    rows = measure.sets if isinstance(measure, KernelMeasure) else measure.rows
+    absent = dict.fromkeys(row.cluster for row in rows).keys() - set(found.clusters)
+    return replace(found, absent=tuple(sorted(absent)))
+
+
+def _of_rows(measure: Measure) -> Influences:
     if isinstance(measure, CategoricalMeasure):
         return _labels(measure)
     if isinstance(measure, KernelMeasure):
@@ -131,6 +147,7 @@ def _labels(measure: CategoricalMeasure) -> Influences:
 def _features(measure: KernelMeasure) -> Influences:
     from evalsuite.stats.kernel_diversity import collision_probability
 
+    check_size(measure)
     sets = [own for own in measure.sets if len(own.features)]
     n_missing = sum(own.n_asked - len(own.features) for own in measure.sets)
     clusters = [own.cluster for own in sets for _ in range(len(own.features))]
@@ -182,7 +199,7 @@ def _gap(measure: GapMeasure) -> Influences:
     value = found.estimate.estimate
     if value is not None:
         groups = np.array([row.group for row in there], dtype=object)
-        kept = {name for pair in found.pairs for name in (pair.first, pair.second)}
+        kept = sorted({name for pair in found.pairs for name in (pair.first, pair.second)})
         means = {name: columns.first[groups == name].mean() for name in kept}
         for name, sign in ((max(kept, key=means.__getitem__), 1.0),
                            (min(kept, key=means.__getitem__), -1.0)):  # fmt: skip

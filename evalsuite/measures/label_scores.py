@@ -27,6 +27,7 @@ def label_rows(
 ) -> tuple[tuple[MeasureRow, ...], Literal["identity", "reciprocal"]]:
     """One row a unit and replicate, and how the measure follows from their mean."""
     if isinstance(measure, KernelMeasure):
+        check_size(measure)
         values = [feature_score(own, measure) for own in measure.sets]
         rows = tuple(_row(own, v) for own, v in zip(measure.sets, values, strict=True))
         return rows, "reciprocal" if measure.order == 2 else "identity"
@@ -66,13 +67,35 @@ def check_labels(measure: CategoricalMeasure) -> None:
     name, classes = measure.name, measure.classes
     if measure.statistic in {"normalized_entropy", "squared_distance"} and classes is None:
         raise ValueError(f"{name}: {measure.statistic} needs the classes of a closed set")
-    if measure.statistic == "normalized_entropy" and len(set(classes or ())) < 2:
+    if classes is not None and len(set(classes)) < len(classes):
+        raise ValueError(f"{name}: a class stands twice in the closed set")
+    if measure.statistic == "normalized_entropy" and len(classes or ()) < 2:
         raise ValueError(f"{name}: normalized_entropy needs at least 2 classes")
     if measure.statistic == "squared_distance" and len(measure.target) != len(classes or ()):
         raise ValueError(f"{name}: {len(measure.target)} shares for {len(classes or ())} classes")
     strange = {row.label for row in measure.rows if row.label is not None} - set(classes or ())
     if classes is not None and strange:
         raise ValueError(f"{name}: label {min(strange)!r} is none of the classes")
+
+
+def check_size(measure: KernelMeasure) -> None:
+    """Refuse order 1 at unequal sizes: it grows with the number of answers.
+
+    Raises
+    ------
+    ValueError
+        Naming the measure and what it lacks.
+    """
+    if measure.order == 2:
+        return
+    if measure.scope == "pooled":
+        raise ValueError(f"{measure.name}: order 1 is taken by unit; pool with order 2")
+    sizes = sorted({own.n_asked for own in measure.sets})
+    if measure.size is None and len(sizes) > 1:
+        raise ValueError(
+            f"{measure.name}: order 1 needs one size, and the sets have {sizes[0]} to {sizes[-1]} "
+            "answers; give size"
+        )
 
 
 def label_notes(measure: CategoricalMeasure) -> tuple[str, ...]:
@@ -132,7 +155,10 @@ def label_statistic(measure: CategoricalMeasure, counts: Counts) -> Floats:
     if measure.statistic == "hill":
         if measure.size is not None:
             return _rarefied(counts, measure.q, measure.size)
-        return simpson_sums(counts) if measure.q == 2 else hill_numbers(counts, measure.q)
+        k = None if measure.classes is None else len(measure.classes)
+        return (
+            simpson_sums(counts) if measure.q == 2 else hill_numbers(counts, measure.q, n_classes=k)
+        )
     entropies = chao_wang_jost_entropies(counts)
     if measure.statistic == "normalized_entropy":
         return np.asarray(entropies / np.log(len(measure.classes or ())), dtype=np.float64)

@@ -8,6 +8,7 @@ from evalsuite.pair_tests import PairResult
 from evalsuite.planning import PlanResult
 from evalsuite.release_gate import GateResult
 from evalsuite.report.terminal import add_row, console, interval, rank_text, say, table
+from evalsuite.scored_record import incomplete_note
 from evalsuite.stats import Estimate
 from evalsuite.stats.noninferiority import NonInferiority
 
@@ -38,13 +39,19 @@ def _letters(found: Comparison) -> dict[str, str]:
 
 
 def _print_standings(found: Comparison, letters: dict[str, str]) -> None:
-    shown = table("", "entrant", ">estimate [95 % interval]", ">rank", "tied with best")
+    has_missing = any(standing.n_missing for standing in found.standings)
+    missing = [">missing"] if has_missing else []
+    shown = table("", "entrant", ">estimate [95 % interval]", *missing, ">rank", "tied with best")
     for standing in found.standings:
         rank = rank_text(standing.rank_low, standing.rank_high)
         tied = {True: "yes", False: "no", None: "-"}[standing.tied_with_best]
         letter = letters[standing.name]
-        add_row(shown, letter, standing.name, interval(standing.estimate), rank, tied)
+        lost = [f"{standing.n_missing:,}"] if has_missing else []
+        add_row(shown, letter, standing.name, interval(standing.estimate), *lost, rank, tied)
     console().print(shown)
+    for standing in found.standings:
+        if not standing.complete:
+            say(f"note: {incomplete_note(standing.name, standing.n_missing)}", soft_wrap=True)
 
 
 def _print_pairs(pairs: tuple[PairResult, ...], letters: dict[str, str]) -> None:

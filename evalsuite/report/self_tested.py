@@ -86,8 +86,8 @@ def _grouped(parts: Sequence[_Part], key: Callable[[_Part], str]) -> list[tuple[
 
 def _print_estimators(cells: Sequence[CellResult]) -> None:
     shown = table(
-        "\nestimator", ">cells in scope", ">least coverage", ">mean", ">out of scope",
-        ">least coverage", ">warns",
+        "\ncoverage of nominal 95 %", ">cells", ">least", ">mean", ">outside", ">least", ">warns",
+        ">others' least",
     )  # fmt: skip
     for estimator, own in _grouped(cells, lambda cell: cell.estimator):
         parts: tuple[list[CellResult], list[CellResult]] = ([], [])
@@ -97,12 +97,13 @@ def _print_estimators(cells: Sequence[CellResult]) -> None:
         coverages = [cell.coverage for cell in inside if cell.coverage is not None]
         mean = f"{sum(coverages) / len(coverages):.3f}" if coverages else "-"
         warned = f"{sum(c.warned for c in outside) / len(outside):.0%}" if outside else "-"
+        others = [peer for cell in own for peer in cell.peers]
         add_row(shown, estimator, len(inside), _least(inside), mean, len(outside),
-                _least(outside), warned)  # fmt: skip
+                _least(outside), warned, _least(others))  # fmt: skip
     console().print(shown)
 
 
-def _least(cells: Sequence[CellResult]) -> str:
+def _least(cells: Sequence[CellResult | PeerResult]) -> str:
     known = [cell.coverage for cell in cells if cell.coverage is not None]
     return f"{min(known):.3f}" if known else "-"
 

@@ -13,6 +13,9 @@ MIN_CLUSTERS = 3
 FEW_CLUSTERS = 10
 """Fewer clusters than this, real or effective, give an interval and a warning."""
 
+MAX_SIZE = 1e150
+"""Larger values are refused: their squares leave the range of numbers."""
+
 Labels = Sequence[Any] | NDArray[Any]
 Clusters = Labels
 FloatArray = NDArray[np.float64]
@@ -36,13 +39,17 @@ def read_values(
     Raises
     ------
     ValueError
-        If there are no values, infinite ones, or not one cluster label a value.
+        If there are no values, infinite ones, ones beyond 1e150 either way, or not one cluster
+        label a value.
     """
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or not array.size:
         raise ValueError(f"{caller}: expected an array of shape (n,), n >= 1, got {array.shape}")
     if np.isinf(array).any():
         raise ValueError(f"{caller}: {np.isinf(array).sum()} values are infinite")
+    n_large = int((np.abs(array) > MAX_SIZE).sum())
+    if n_large:
+        raise ValueError(f"{caller}: {n_large} values beyond {MAX_SIZE:g} in absolute value")
     labels = range(array.size) if clusters is None else list(clusters)
     if len(labels) != array.size:
         raise ValueError(f"{caller}: {array.size} values but {len(labels)} cluster labels")

@@ -155,7 +155,7 @@ def _interpolated(matrix: IntArray, m: int) -> FloatArray:
     # log of binom(n-x, m) / binom(n-1, m); the factorials of m cancel.
     log_ratio = gammaln(rest + 1) - gammaln(rest - m + 1) - gammaln(n) + gammaln(n - m)
     missed = np.where(possible, matrix / n * np.exp(log_ratio), 0.0).sum(axis=1)
-    return np.asarray(1 - missed)
+    return np.asarray(np.clip(1 - missed, 0.0, 1.0))
 
 
 def _read_size(m: int | None, n: int) -> int:

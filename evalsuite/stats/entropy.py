@@ -1,5 +1,6 @@
 """The entropy of one sample of classes, with its interval."""
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -84,7 +85,7 @@ def entropy_estimate(
         Observations of each class; zeros are ignored.
     n_classes : int, optional
         Size of a closed set of classes. The interval then ends at its logarithm; the estimate is
-        not cut. Without it the set is open.
+        not cut, for averages of cut ones are biased. Without it the set is open.
     level : float
         Nominal coverage of the interval, in (0, 1).
     rng : numpy Generator, optional
@@ -95,8 +96,9 @@ def entropy_estimate(
     Estimate
         The interval is made as `evalsuite.stats.diversity_intervals.entropy_intervals` says, and
         named in ``method``. Warnings: ``low coverage`` (below .95), ``collapsed`` (largest share
-        above .8), ``small sample`` (below 50), ``singletons only``, ``one class``. Null bounds for
-        a closed set of one class.
+        above .8), ``small sample`` (below 50), ``singletons only``, ``one class``, and ``beyond the
+        closed set`` (the estimate exceeds ``log n_classes``, and so its own interval). Null bounds
+        for a closed set of one class.
 
     Raises
     ------
@@ -122,12 +124,15 @@ def entropy_estimate(
     rng = stream("entropy_estimate") if rng is None else rng
     made = entropy_intervals(x[None, :], level=level, n_classes=n_classes, rng=rng)
     low, high, se = float(made.low[0]), float(made.high[0]), float(made.se[0])
+    estimate = float(made.estimate[0])
     warnings = sample_warnings(x)
+    if n_classes is not None and estimate > math.log(n_classes):
+        warnings += (beyond_closed_set(n_classes),)
     is_interval = high - low > 1e-12
     if not is_interval:
         warnings += ("degenerate: the sample shows no spread and leaves nothing else to be seen",)
     return Estimate(
-        estimate=float(made.estimate[0]),
+        estimate=estimate,
         se=se if se > 1e-12 else None,
         ci_low=low if is_interval else None,
         ci_high=high if is_interval else None,
@@ -137,6 +142,14 @@ def entropy_estimate(
         n_clusters=int(x.sum()),
         n_missing=0,
         warnings=warnings,
+    )
+
+
+def beyond_closed_set(n_classes: int) -> str:
+    """Say that an estimate, which is not cut, lies above its interval, which is."""
+    return (
+        f"beyond the closed set: the estimate exceeds what {n_classes} classes allow, where the "
+        "interval ends"
     )
 
 

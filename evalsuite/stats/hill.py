@@ -10,7 +10,7 @@ from evalsuite.stats.clusters import FloatArray, IntArray, check_level
 from evalsuite.stats.collapsed import simpson_sums
 from evalsuite.stats.counts import read_counts, read_n_classes
 from evalsuite.stats.diversity_intervals import TOP_SPLIT, UNSEEN_BOOTSTRAP, simpson_intervals
-from evalsuite.stats.entropy import entropy_estimate, sample_warnings
+from evalsuite.stats.entropy import beyond_closed_set, entropy_estimate, sample_warnings
 from evalsuite.stats.entropy_points import chao_wang_jost_entropies
 from evalsuite.stats.estimate import Estimate
 from evalsuite.stats.streams import stream
@@ -37,7 +37,8 @@ def hill_estimate(
         ``n(n-1) / sum x(x-1)``, whose reciprocal is unbiased. Others are refused: no estimator of
         theirs is checked here.
     n_classes : int, optional
-        Size of a closed set of classes. The interval then ends there; the estimate is not cut.
+        Size of a closed set of classes. The interval then ends there, and so does the estimate for
+        q = 0; others are not cut, for averages of cut ones are biased.
     level : float
         Nominal coverage of the interval, in (0, 1).
     rng : numpy Generator, optional
@@ -48,8 +49,8 @@ def hill_estimate(
     Estimate
         q = 1: the ends of `entropy_estimate`, exponentiated. q = 2: the ends of the interval for
         ``sum p^2``, inverted. q = 0: ``Chao1 +- z se``, not below the classes seen. Warnings as
-        `entropy_estimate`, and ``lower bound`` for q = 0, ``no repeats`` where q = 2 has no
-        estimate, ``unbounded`` where an interval has no upper end.
+        `entropy_estimate`, and ``lower bound`` for q = 0 below ``n_classes``, ``no repeats`` where
+        q = 2 has no estimate, ``unbounded`` where an interval has no upper end.
 
     Raises
     ------
@@ -75,7 +76,7 @@ def hill_estimate(
     return _inverse_simpson(x, n_classes, level, rng)
 
 
-def hill_numbers(matrix: IntArray, q: int) -> FloatArray:
+def hill_numbers(matrix: IntArray, q: int, n_classes: int | None = None) -> FloatArray:
     """Estimates of the Hill number of order q of many samples at once, without intervals.
 
     Parameters
@@ -84,6 +85,8 @@ def hill_numbers(matrix: IntArray, q: int) -> FloatArray:
         At least one observation a row.
     q : int
         0, 1 or 2, with the estimators of `hill_estimate`.
+    n_classes : int, optional
+        Size of a closed set of classes, where q = 0 ends; others are not cut.
 
     Returns
     -------
@@ -97,7 +100,8 @@ def hill_numbers(matrix: IntArray, q: int) -> FloatArray:
     """
     check_order(q, "hill_numbers")
     if q == 0:
-        return np.asarray((matrix > 0).sum(axis=1) + unseen_classes(matrix))
+        most = np.inf if n_classes is None else n_classes
+        return np.asarray(np.minimum((matrix > 0).sum(axis=1) + unseen_classes(matrix), most))
     if q == 1:
         return np.asarray(np.exp(chao_wang_jost_entropies(matrix)))
     pairs = np.nan_to_num(simpson_sums(matrix), nan=0.0)
@@ -113,13 +117,13 @@ def check_order(q: float, caller: str) -> None:
 def _richness(
     x: IntArray, n_classes: int | None, level: float, rng: np.random.Generator
 ) -> Estimate:
-    estimate = float(hill_numbers(x[None, :], 0)[0])
+    estimate = float(hill_numbers(x[None, :], 0, n_classes)[0])
     se = float(bootstrap(x[None, :], lambda rows: hill_numbers(rows, 0), rng).std(ddof=1))
     half = normal_quantile(level) * se
     low, high = max(estimate - half, float(x.size)), None if se <= 1e-12 else estimate + half
-    warnings: tuple[str, ...] = (
-        "lower bound: Chao1 counts at least so many classes, there may be more",
-    )
+    warnings: tuple[str, ...] = ()
+    if n_classes is None or estimate < n_classes:
+        warnings = ("lower bound: Chao1 counts at least so many classes, there may be more",)
     if n_classes is not None:
         high = float(n_classes) if high is None else min(high, float(n_classes))
         low = min(low, high)
@@ -130,7 +134,7 @@ def _richness(
         warnings += ("degenerate: every class of the closed set was seen",)
     return Estimate(
         estimate=estimate,
-        se=se if se > 1e-12 else None,
+        se=None if is_empty or se <= 1e-12 else se,
         ci_low=None if is_empty else low,
         ci_high=None if is_empty else high,
         level=level,
@@ -171,6 +175,8 @@ def _inverse_simpson(
             warnings += (f"no repeats: all {n} observations differ, the estimate is infinite",)
         else:
             estimate, se = 1 / pairs, spread / pairs**2
+            if n_classes is not None and pairs < 1 / n_classes:
+                warnings += (beyond_closed_set(n_classes),)
         if most - least <= 1e-12:
             warnings += ("degenerate: the sample shows no spread, or the set leaves none",)
         else:

@@ -51,7 +51,8 @@ def mean_interval(
     Raises
     ------
     ValueError
-        If there are no values, infinite ones, or not one cluster label a value.
+        If there are no values, infinite ones or ones beyond 1e150 either way, or not one cluster
+        label a value.
 
     Notes
     -----

@@ -193,6 +193,67 @@ def non_inferiority_ratio(
     )
 
 
+def non_inferiority_of_equals(
+    n_units: int, reach: float, margin: float, *, level: float = 0.95
+) -> NonInferiority:
+    """The verdict where not one of the units differs, so that there is no spread to go by.
+
+    If none of n independent units differs, fewer than ``1 - (1-level)^(1/n)`` of all units do (the
+    rule of three), and none by more than the range of the measure: their product bounds the mean.
+
+    Parameters
+    ----------
+    n_units : int
+        Independent units, at least 1.
+    reach : float
+        Range of the measure, above 0.
+    margin, level : float
+        As in `non_inferiority`.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of its range.
+
+    Examples
+    --------
+    >>> result = non_inferiority_of_equals(120, 1.0, 0.05)
+    >>> result.verdict, round(result.lower_bound, 4)
+    ('PASS', -0.0247)
+    """
+    caller = "non_inferiority_of_equals"
+    _check_margin(margin, caller)
+    check_level(level, caller)
+    if n_units < 1 or not (math.isfinite(reach) and reach > 0.0):
+        raise ValueError(f"{caller}: n_units must be >= 1 and reach > 0, got {n_units} and {reach}")
+    one_sided, both = (
+        reach * -math.expm1(math.log1p(-own) / n_units) for own in (level, (1 + level) / 2)
+    )
+    estimate = Estimate(
+        estimate=0.0,
+        se=None,
+        ci_low=-both,
+        ci_high=both,
+        level=level,
+        method="no unit differs: bound on the share that does, times the range",
+        n=n_units,
+        n_clusters=n_units,
+        warnings=(f"no differences: all {n_units} units have equal scores on both sides",),
+    )
+    bounds = _Bounds(-one_sided, one_sided)
+    return NonInferiority(
+        verdict=_verdict(bounds, -margin),
+        scale="difference",
+        estimate=estimate,
+        lower_bound=bounds.low,
+        upper_bound=bounds.high,
+        threshold=-margin,
+        margin=margin,
+        level=level,
+        p_value=None,
+    )
+
+
 @dataclass(frozen=True)
 class _Bounds:
     low: float | None = None

@@ -37,9 +37,9 @@ def minimum_detectable_effect(
     clusters : sequence of n labels, optional
         What was sampled independently. By default each unit is its own cluster.
     power : float
-        Chance to find it, in (0, 1).
+        Chance to find it, in (0, 1) and above ``1 - level``, which no effect at all has.
     level : float
-        Of the interval that has to exclude 0, and of the interval of the effect, in (0, 1).
+        Of the interval that has to exclude 0, and of the interval of the effect, in [0.5, 1).
 
     Returns
     -------
@@ -51,7 +51,7 @@ def minimum_detectable_effect(
     Raises
     ------
     ValueError
-        If power is not in (0, 1), or as in `mean_interval`.
+        If power or level is out of its range, or as in `mean_interval`.
 
     Notes
     -----
@@ -69,6 +69,11 @@ def minimum_detectable_effect(
     caller = "minimum_detectable_effect"
     _check_power(power, caller)
     mean = mean_interval(differences, clusters=clusters, level=level)
+    if level < 0.5 or power <= 1 - level:
+        raise ValueError(
+            f"{caller}: level must be at least 0.5 and power above 1 - level, "
+            f"got {level} and {power}"
+        )
     error = t_error(mean, caller=caller)
     effect = se = low = high = None
     warnings = mean.warnings
@@ -102,7 +107,8 @@ def _cluster_deviations(
     present, cluster, _ = read_values(differences, clusters, caller)
     number = np.unique(cluster, return_inverse=True)[1]
     sums = np.bincount(number, weights=present - present.mean())
-    return np.asarray(sums, dtype=np.float64)
+    # Only their shape is used; the fourth powers of large ones would leave the range of numbers.
+    return np.asarray(sums / (np.abs(sums).max() or 1.0), dtype=np.float64)
 
 
 def _skewed(deviations: FloatArray) -> tuple[str, ...]:

@@ -54,7 +54,8 @@ def proportion_interval(
     Raises
     ------
     ValueError
-        If a count is negative, there are more successes than trials, or the method is neither.
+        If a count is negative or no whole number, there are more successes than trials, or the
+        method is neither.
 
     Examples
     --------
@@ -63,8 +64,11 @@ def proportion_interval(
     (0.7438, 0.9654)
     """
     check_level(level, "proportion_interval")
-    if successes < 0 or n < 0 or successes > n:
-        raise ValueError(f"proportion_interval: {successes} successes in {n} trials")
+    if not 0 <= successes <= n < math.inf or successes % 1 or n % 1:
+        raise ValueError(
+            "proportion_interval: counts must be whole numbers, "
+            f"got {successes} successes in {n} trials"
+        )
     if method not in ("wilson", "jeffreys"):
         raise ValueError(f"proportion_interval: method must be wilson or jeffreys, got {method!r}")
     p = successes / n if n else 0.0
@@ -72,7 +76,9 @@ def proportion_interval(
     warnings: tuple[str, ...] = ()
     if method == "jeffreys" and 0 < min(successes, n - successes) < FEW:
         few = min(successes, n - successes)
-        warnings = (f"rare: {few} of the rarer kind, below {FEW} Jeffreys' interval can fall short",)
+        warnings = (
+            f"rare: {few} of the rarer kind, below {FEW} Jeffreys' interval can fall short",
+        )
     design = _Design(n, n or None, se, warnings, method=method)
     return _interval(int(successes), int(n), design, level=level, n_missing=0)
 

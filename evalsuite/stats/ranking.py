@@ -17,7 +17,7 @@ class RankInterval:
     low, high : int
         Ends of the interval, both included.
     tied_with_best : bool
-        Whether it has the best score, or is not significantly worse than an entrant that has.
+        Whether it has a score and is significantly worse than no other: ``low`` is 1.
     """
 
     low: int
@@ -64,17 +64,10 @@ def rank_intervals(wins: ArrayLike, scores: ArrayLike) -> tuple[RankInterval, ..
     if values.shape != (n,):
         raise ValueError(f"rank_intervals: {n} entrants but scores of shape {values.shape}")
     better, worse = matrix.sum(axis=0), matrix.sum(axis=1)
-    tied = _tied_with_best(matrix, values)
+    tied = (better == 0) & ~np.isnan(values)
     return tuple(
         RankInterval(1 + int(better[i]), n - int(worse[i]), bool(tied[i])) for i in range(n)
     )
-
-
-def _tied_with_best(wins: BoolArray, scores: NDArray[np.float64]) -> BoolArray:
-    there = ~np.isnan(scores)
-    best = there & (scores == np.max(scores, where=there, initial=-np.inf))
-    # Several may have the best score, and not all of them beat the same entrants.
-    return np.asarray(best | (there & best.any() & ~wins[best].all(axis=0)))
 
 
 def _as_wins(wins: ArrayLike) -> BoolArray:

@@ -82,7 +82,8 @@ def rarefied_hill(
     Notes
     -----
     Chao et al. (2014), table 2. Up to n, the average over subsets of m observations, from the
-    expected number of classes seen k times; beyond n, see `evalsuite.stats.rarefied_sums`.
+    expected number of classes seen k times; beyond n, see `evalsuite.stats.rarefied_sums`, with
+    q = 2 at most q = 0.
     Intervals of q = 0 fall short where nearly all classes are seen at m, for there its
     distribution is skewed.
 
@@ -262,6 +263,8 @@ def _rarefy(
     points = []
     for m in sizes:
         at = float(to_sums(x[None, :], q, m)[0])
+        if q == 2 and m > x.sum():  # Of singletons it could exceed the estimate of q = 0.
+            at = max(at, 1 / float(to_sums(x[None, :], 0, m)[0]))
         se = float(to_sums(samples[0], q, m).std(ddof=1))
         points.append(
             Rarefied(
@@ -285,7 +288,7 @@ def _estimate(x: IntArray, q: int, m: int, at: float, se: float, level: float) -
         # Among m observations there are at least 1 and at most m effective classes.
         ends: FloatArray = to_hill(np.array([at - half, at + half]), q)
         low, high = sorted(np.clip(ends, 1.0, m).tolist())
-    value = float(to_hill(np.array([at]), q)[0])
+    value = float(np.clip(to_hill(np.array([at]), q)[0], 1.0, m))  # but for rounding
     return Estimate(
         estimate=value,
         se=None if se <= 1e-12 else se * (1.0, value, value**2)[q],

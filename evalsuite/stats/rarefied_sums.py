@@ -6,11 +6,14 @@ for q = 1, and its reciprocal for q = 2.
 
 import numpy as np
 
-from evalsuite.stats.assemblage import unseen_classes
+from evalsuite.stats.assemblage import Assemblages, estimate_assemblages, unseen_classes
 from evalsuite.stats.clusters import FloatArray, IntArray
 from evalsuite.stats.collapsed import simpson_sums
 from evalsuite.stats.counts import rare_counts
-from evalsuite.stats.entropy_points import chao_wang_jost_entropies, plug_in_entropies
+from evalsuite.stats.entropy_points import plug_in_entropies
+
+_LARGE = 200.0  # expected observations of a class from which the expansion is exact to 1e-8
+_BLOCK = 5_000  # shares whose binomial terms are held at a time
 
 
 def to_sums(matrix: IntArray, q: int, m: int) -> FloatArray:
@@ -21,8 +24,9 @@ def to_sums(matrix: IntArray, q: int, m: int) -> FloatArray:
     ``(k/m)^2``. Beyond n:
 
     - q = 0: ``S_obs + f0 (1 - (1 - f1/(n f0 + f1))^(m-n))``, Chao et al. (2014)
-    - q = 1: ``(n/m) H_plug-in + (1 - n/m) H_Chao-Wang-Jost``. The plug-in entropy of m observations
-      is short by (S-1)/2m to the first order, which this weighting reproduces. [derived]
+    - q = 1: ``H_plug-in + E H(m) - E H(n)``, with the expected entropies of samples of m and of n
+      from the distribution that `estimate_assemblages` makes of the sample; at most log D_0, and
+      not below log D_2 where that leaves room. [derived]
     - q = 2: ``1/m + (1 - 1/m) sum x(x-1)/(n(n-1))``, exact at every m
 
     Parameters
@@ -103,5 +107,36 @@ def _richness_beyond(matrix: IntArray, n: int, m: int) -> FloatArray:
 
 
 def _entropy_beyond(matrix: IntArray, n: int, m: int) -> FloatArray:
-    seen = n / m
-    return seen * plug_in_entropies(matrix) + (1 - seen) * chao_wang_jost_entropies(matrix)
+    made = estimate_assemblages(matrix)
+    rise = _expected_entropies(made, m) - _expected_entropies(made, n)
+    most = np.log(_richness_beyond(matrix, n, m))
+    least = np.minimum(-np.log(to_sums(matrix, 2, m)), most)
+    return np.asarray(np.clip(plug_in_entropies(matrix) + rise, least, most))
+
+
+def _expected_entropies(assemblages: Assemblages, m: int) -> FloatArray:
+    """Expectation of the plug-in entropy of m observations from each distribution."""
+    each = assemblages.unseen_mass / np.maximum(assemblages.n_unseen, 1)
+    shares = np.concatenate([assemblages.seen, each[:, None]], axis=1)
+    different, where = np.unique(shares, return_inverse=True)
+    blocks = [
+        _expected_terms(different[i : i + _BLOCK], m) for i in range(0, len(different), _BLOCK)
+    ]
+    terms = np.concatenate(blocks)[where.reshape(shares.shape)]
+    return np.asarray(terms[:, :-1].sum(axis=1) + assemblages.n_unseen * terms[:, -1])
+
+
+def _expected_terms(p: FloatArray, m: int) -> FloatArray:
+    """Expectation of ``-(k/m) log(k/m)`` for binomial k of m with each share p."""
+    from scipy.special import gammaln, xlog1py, xlogy
+
+    # Expansion to the second order in 1/m, of which the next is 1/(mp)^3 of p.
+    safe = np.where(m * p > _LARGE, p, 0.5)
+    terms = -safe * np.log(safe) - (1 - safe) / (2 * m) + (safe - 1 / safe) / (12 * m * m)
+    few = m * p <= _LARGE
+    k = np.arange(1, min(m, int(_LARGE + 14 * _LARGE**0.5)) + 1)
+    log_binom = gammaln(m + 1) - gammaln(k + 1) - gammaln(m - k + 1)
+    rare = p[few, None]
+    chance = np.exp(log_binom + xlogy(k, rare) + xlog1py(m - k, -rare))
+    terms[few] = -(chance * (k / m * np.log(k / m))).sum(axis=1)
+    return terms

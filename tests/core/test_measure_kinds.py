@@ -369,3 +369,159 @@ def test_two_replicates_warn_that_the_seed_variance_is_a_guess():
     rows = tuple(row for row in measure.rows if row.replicate < 2)
     warnings = the_estimate(MeanMeasure("m", rows)).estimate.warnings
     assert any(warning.startswith("few replicates: 2") for warning in warnings)
+
+
+def brute(value, left_out):
+    """Pseudo-values from the statistic without each cluster."""
+    left = np.array(left_out)
+    return value + (len(left) - 1) * (left.mean() - left)
+
+
+def pseudo_by_cluster(measure):
+    scores = unit_scores(measure, CARD)
+    assert not scores.is_sampled
+    return dict(zip(scores.cluster.tolist(), scores.value.tolist(), strict=True))
+
+
+def is_close(found, clusters, expected, **tolerance):
+    assert [found[c] for c in clusters] == pytest.approx(expected, **tolerance)
+
+
+def test_pseudo_values_of_features_are_those_of_leaving_each_cluster_out():
+    sets = feature_sets(n_units=5, n=3, n_asked=3, seed=7)
+    rows = np.concatenate([own.features for own in sets])
+    clusters = np.repeat([own.cluster for own in sets], 3)
+
+    def u(kept):
+        return collision_probability(rows[kept], clusters=clusters[kept].tolist()).probability
+
+    left = [u(clusters != own.cluster) for own in sets]
+    found = pseudo_by_cluster(KernelMeasure("m", sets, scope="pooled"))
+    is_close(found, [s.cluster for s in sets], brute(u(np.ones(15, dtype=bool)), left))
+
+
+@pytest.mark.parametrize("fields", [{"statistic": "entropy"}, {"statistic": "hill", "q": 1}])
+def test_pseudo_values_of_labels_are_those_of_leaving_each_cluster_out(fields):
+    texts = ["aab", "abc", "bbb", "cad", "aaa", "ddb"]
+
+    def value(own):
+        measure = CategoricalMeasure("m", labels(own), scope="pooled", **fields)
+        return the_estimate(measure).estimate.estimate
+
+    left = [value(texts[:i] + texts[i + 1 :]) for i in range(6)]
+    measure = CategoricalMeasure("m", labels(texts), scope="pooled", **fields)
+    is_close(pseudo_by_cluster(measure), [f"u{i}" for i in range(6)], brute(value(texts), left))
+
+
+@pytest.mark.parametrize("method", ["pearson", "spearman"])
+def test_pseudo_values_of_a_correlation_are_those_of_leaving_each_cluster_out(method):
+    rng = np.random.default_rng(8)
+    x = rng.lognormal(size=18)
+    y = x + rng.lognormal(size=18)
+    clusters = np.array([f"c{i % 6}" for i in range(18)])
+
+    def r(kept):
+        return correlation_interval(x[kept], y[kept], kind=method).estimate
+
+    rows = tuple(PairRow(f"u{i}", clusters[i], "", 0, x[i], y[i]) for i in range(18))
+    names = [f"c{i}" for i in range(6)]
+    expected = brute(r(np.ones(18, dtype=bool)), [r(clusters != c) for c in names])
+    is_close(pseudo_by_cluster(CorrelationMeasure("m", rows, method)), names, expected)
+
+
+def test_pseudo_values_of_a_gap_move_both_of_its_groups():
+    rng = np.random.default_rng(9)
+    value = {"x": 0.0, "y": 0.5, "z": 2.0}
+    rows = tuple(
+        GroupRow(f"u{i}", f"u{i}", "", 0, k, g, float(value[g] + rng.normal()))
+        for i in range(40)
+        for k, g in enumerate("xyz")
+    )
+    found = pseudo_by_cluster(GapMeasure("m", rows))
+
+    def gap_without(unit):
+        means = {
+            g: np.mean([r.value for r in rows if r.group == g and r.unit != unit]) for g in "xz"
+        }
+        return means["z"] - means["x"]
+
+    units = [f"u{i}" for i in range(40)]
+    left = np.array([gap_without(u) for u in units])
+    centred = np.array([found[u] for u in units])
+    expected = 39 * (left.mean() - left)
+    assert centred - centred.mean() == pytest.approx(expected, rel=1e-6, abs=1e-9)
+
+
+def test_the_ends_of_effective_numbers_swap_when_they_are_inverted():
+    card = MeasureCard(name="m", summary="x", low=1.0, high=4.0)
+    measure = CategoricalMeasure("m", labels(["aabb", "aabb", "aaab"], n_missing=1), "hill", q=2)
+    scores, found = unit_scores(measure, card), the_estimate(measure, card)
+    assert (scores.low == 0.25).all() and (scores.high == 1.0).all()
+    assert (found.bound_low, found.bound_high) == (1.0, 4.0)
+    half = unit_scores(
+        CategoricalMeasure("m", (*labels(["aabb"]), *labels(["aaab"], n_missing=1)), "hill", q=2),
+        card,
+    )
+    assert half.low[0] <= half.value[0] <= half.high[0]
+
+
+def test_a_cluster_without_an_answer_is_missing_from_a_pooled_statistic_and_not_gone():
+    gone = (LabelRow("u6", "u6", "", 0, 0, None), LabelRow("u7", "u7", "", 0, 0, None))
+    measure = CategoricalMeasure("m", labels(TEXTS) + gone, "entropy", "pooled")
+    scores = unit_scores(measure, CARD)
+    assert len(scores) == 8 and np.isnan(scores.value).sum() == 2
+    assert not scores.is_whole
+
+
+def test_an_empty_label_is_a_label():
+    rows = tuple(LabelRow(f"u{i}", f"u{i}", "", 0, 0, "" if i % 2 else "a") for i in range(60))
+    found = the_estimate(CategoricalMeasure("m", rows, "entropy", "pooled"))
+    assert found.estimate == entropy_estimate([30, 30])
+
+
+@pytest.mark.parametrize(
+    ("measure", "says"),
+    [
+        (CategoricalMeasure("m", labels(["ab"]), "top_share", classes=("a", "b", "b")), "twice"),
+        (KernelMeasure("m", feature_sets(), order=1, scope="pooled"), "by unit"),
+        (
+            KernelMeasure("m", feature_sets() + feature_sets(n=9, n_asked=9), order=1),
+            "one size, and the sets have 6 to 9",
+        ),
+    ],
+)
+def test_a_measure_that_means_nothing_is_refused(measure, says):
+    with pytest.raises(ValueError, match=says):
+        estimate_measure(measure, CARD)
+
+
+def test_a_share_of_several_seeds_stays_a_share():
+    rows = tuple(
+        MeasureRow(f"u{i}", f"u{i}", "", r, float(r == 0 and i % 9 != 0), index=0)
+        for i in range(30)
+        for r in range(2)
+    )
+    found = the_estimate(ProportionMeasure("m", rows)).estimate
+    assert 0.0 <= found.ci_low <= found.estimate <= found.ci_high <= 1.0
+    assert "between seeds" in found.method
+
+
+def test_the_seed_variance_of_an_effective_number_is_in_its_own_unit():
+    rng = np.random.default_rng(10)
+    rows, u = [], np.zeros((20, 3))
+    for i in range(20):
+        for r in range(3):
+            text = rng.choice(list("abcdefgh"[: 2 + 3 * r]), size=12)
+            rows += [LabelRow(f"u{i}", f"u{i}", "", r, k, str(c)) for k, c in enumerate(text)]
+            n = np.array([np.sum(text == c) for c in set(text)])
+            u[i, r] = (n * (n - 1)).sum() / 132
+    found = the_estimate(CategoricalMeasure("m", tuple(rows), "hill", q=2))
+    expected = replicate_interval(u).var_seed / u.mean() ** 4
+    assert found.seed_variance == pytest.approx(expected)
+
+
+def test_a_closed_set_holds_no_more_classes_than_it_has():
+    measure = CategoricalMeasure("m", labels(["abcd", "abcd", "abdc"]), "hill", q=0)
+    closed = CategoricalMeasure("m", labels(["abcd", "abcd", "abdc"]), "hill", "unit", CLASSES, q=0)
+    assert the_estimate(measure).estimate.estimate > 4
+    assert the_estimate(closed).estimate.estimate == 4

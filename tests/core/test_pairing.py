@@ -20,6 +20,7 @@ from evalsuite.pairing import (
     check_comparable,
     differing_parts,
     line_up,
+    on_common_replicates,
     pair,
     unit_means,
 )
@@ -178,6 +179,17 @@ def test_a_statistic_of_the_whole_set_takes_the_common_replicates_too() -> None:
     assert paired(a, b, total) == ([301.0] * 3, [301.0] * 3)
 
 
+def test_a_side_on_common_replicates_has_no_others_in_its_scores() -> None:
+    a = {(u, 0): ("x",) for u in "abc"}
+    b = a | {(u, 1): ("x y z",) for u in "abc"}
+    for score, expected in ((words, [1.0] * 3), (total, [301.0] * 3)):
+        table, (one, other) = sides(a, b, score)
+        assert other.scores.value.tolist() != expected
+        for side in on_common_replicates(one, other, table, "m"):
+            assert side.scores.value.tolist() == side.means.tolist() == expected
+        assert on_common_replicates(one, one, table, "m") == (one, one)
+
+
 def test_scores_by_sample_take_the_first_that_are_there() -> None:
     a = many(12, "x", "x y", "x y z") | {("u000", 0): (None, "x y", "x y z")}
     b = many(12, "x y z", "x", "x y") | {("u001", 0): ("x", None, None)}
@@ -253,6 +265,30 @@ def test_records_without_any_unit_are_refused() -> None:
     empty: Any = [Held("A", answer_tables({})), Held("B", answer_tables({}))]
     with pytest.raises(BadInput, match="no answer came"):
         line_up(empty, "m")
+
+
+def test_means_that_only_rounding_tells_apart_are_equal() -> None:
+    rng = np.random.default_rng(3)
+    values = rng.random(200) * (rng.random(200) < 0.9)
+    noisy = values * (1 + 2e-16) + 1e-16
+    found = []
+    for name, own in (("A", values), ("B", noisy)):
+        rows = tuple(
+            MeasureRow(f"u{i:03}", f"u{i:03}", "", replicate=0, value=float(v))
+            for i, v in enumerate(own)
+        )
+        scores = unit_scores(MeanMeasure("m", rows), CARD)
+        held: Any = Held(name, answer_tables({("a", 0): ("x",)}), lambda _, s=scores: s)
+        found.append(held)
+    assert (values != noisy).sum() > 100 and (values == 0).any()
+    table, (a, b) = line_up(found, "m")
+    one, other = pair(a, b, table, "m")
+    np.testing.assert_array_equal(one, other)
+    np.testing.assert_allclose(one, values, rtol=1e-9, atol=1e-12)
+    b.means[:] = 0  # the means are those of the scores, whatever stands beside them
+    changed = replace(b, scores=replace(b.scores, value=values * (1 + 1e-6)))
+    one, other = pair(a, changed, table, "m")
+    assert (one != other).sum() == (values > 0).sum(), "a real difference stays"
 
 
 _text = st.sampled_from([None, " ", "x", "x y", "x y z"])

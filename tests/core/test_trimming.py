@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from evalsuite.tables import Tables
 from evalsuite.trimming import (
-    full_sizes,
+    asked_samples,
     restricted,
     trimmed,
     usable_samples,
@@ -42,9 +42,9 @@ def test_a_unit_whose_answers_are_all_lost_has_no_usable_sample() -> None:
     assert usable_samples(one(None, " ")) == {("a", 0): []}
 
 
-def test_every_sample_that_was_asked_for_counts_in_the_full_size() -> None:
+def test_samples_that_did_not_come_were_asked_for_too() -> None:
     made = answer_tables({("a", 0): (None, "x"), ("a", 1): ("x", "y", " ")})
-    assert full_sizes(made) == {("a", 0): 2, ("a", 1): 3}
+    assert asked_samples(made) == {("a", 0): {0, 1}, ("a", 1): {0, 1, 2}}
 
 
 def test_both_sides_keep_the_first_usable_samples_of_the_lesser_number() -> None:
@@ -75,6 +75,23 @@ def test_only_the_chosen_units_are_kept_with_all_their_replicates() -> None:
     assert kept(sides[0]) == expected
     assert kept(sides[1]) == expected | {("a", 1): [0, 2, 3]}
     assert [kept(side) for side in trimmed(*sides, frozenset())] == [{}, {}]
+
+
+def test_the_other_units_can_stay_whole_on_common_replicates() -> None:
+    answers = {(unit, r): WHOLE for unit in "ab" for r in (0, 1)}
+    holed = answers | {("a", 0): ("x", None, "y", "z"), ("b", 1): ("x", None, "y", "z")}
+    del holed["a", 1]
+    sides = trimmed(answer_tables(answers), answer_tables(holed), {"a"}, with_others=True)
+    whole = [0, 1, 2, 3]
+    assert kept(sides[0]) == {("a", 0): [0, 1, 2], ("b", 0): whole, ("b", 1): whole}
+    assert kept(sides[1]) == {("a", 0): [0, 2, 3], ("b", 0): whole, ("b", 1): whole}
+
+
+def test_a_sample_is_left_out_of_trimmed_tables_by_its_own_number() -> None:
+    part = trimmed(one("p", None, "q", "r"), one("s", "t", "u", None))[0]
+    assert kept(part) == {("a", 0): [0, 2, 3]}
+    assert kept(without_sample(part, 3)) == {("a", 0): [0, 2]}
+    assert kept(without_sample(part, 1)) == kept(part)
 
 
 def test_replicates_of_one_side_only_are_left_out() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import numpy as np
@@ -16,12 +17,14 @@ from scipy import stats as scipy_stats
 from statsmodels.stats.multitest import multipletests
 
 import evalsuite
+from evalsuite import pair_tests
 from evalsuite.api import publish
 from evalsuite.comparison import Comparison
 from evalsuite.errors import BadInput, VerificationFailed
 from evalsuite.leaderboard import build_leaderboard
 from evalsuite.leaderboard_csv import read_leaderboard
-from evalsuite.moved_units import moved_units
+from evalsuite.measures import MeanMeasure, MeasureCard, MeasureRow, unit_scores
+from evalsuite.pairing import Side, UnitTable
 from evalsuite.record import Record, load_record
 from evalsuite.scored_record import open_record
 from evalsuite.scores_file import scores_digest
@@ -205,7 +208,7 @@ def test_ranks_count_who_is_significantly_better_and_worse(of_four: Comparison) 
         better = sum((other, standing.name) in significant for other in names)
         worse = sum((standing.name, other) in significant for other in names)
         assert (standing.rank_low, standing.rank_high) == (1 + better, 4 - worse)
-        assert standing.tied_with_best == ((names[0], standing.name) not in significant)
+        assert standing.tied_with_best == (better == 0)
 
 
 def test_ranks_reach_the_leaderboard_and_its_csv(tmp_path: Path, four: list[Path]) -> None:
@@ -598,8 +601,120 @@ def test_a_unit_of_which_little_came_is_not_taken_for_certain(tmp_path: Path, zo
         assert found[unit].p_value is None
 
 
-def moved(a: Path, b: Path) -> Any:
-    return moved_units(open_record(a), open_record(b), "per_input_sbert", "all", 1000)
+def moved(a: Path, b: Path, measure: str = "per_input_sbert") -> Any:
+    return evalsuite.compare(a, b, measure=measure, units=1000).moved
+
+
+@pytest.mark.parametrize("measure", ["per_input_ead", "truncation_rate"])
+def test_units_that_moved_are_those_of_the_table(zoo: Zoo, warm: Path, measure: str) -> None:
+    holed = zoo("fake:text?temperature=0.5&refuse=0.05")
+    assert scores(holed, measure).is_partial.any()
+    found = evalsuite.compare(warm, holed, measure=measure, units=1000)
+    assert len(found.moved) == found.pairs[0].difference.n
+    mean = np.mean([unit.difference for unit in found.moved])
+    assert mean == pytest.approx(found.pairs[0].difference.estimate, abs=1e-12)
+    assert all(unit.difference == pytest.approx(unit.a - unit.b) for unit in found.moved)
+
+
+def test_chance_in_a_unit_that_lacks_answers_is_that_of_the_first_that_came(
+    zoo: Zoo, warm: Path
+) -> None:
+    from evalsuite.metrics import expectation_adjusted_distinct
+
+    def ead(texts: list[str]) -> float:
+        return float(expectation_adjusted_distinct(texts, max_order=5, vocab_size=50257))
+
+    holed = zoo("fake:text?temperature=0.5&refuse=0.05")
+    texts = [usable_texts(folder) for folder in (warm, holed)]
+    n_cut = 0
+    for unit in moved(warm, holed, "per_input_ead"):
+        m = min(len(side[unit.unit]) for side in texts)
+        n_cut += m == 3
+        own = [side[unit.unit][:m] for side in texts]
+        assert (unit.a, unit.b) == (pytest.approx(ead(own[0])), pytest.approx(ead(own[1])))
+        variance = sum(
+            (m - 1) * np.var([ead(side[:k] + side[k + 1 :]) for k in range(m)]) for side in own
+        )
+        # One answer alone has no score, so that nothing can be left out of two.
+        is_known = m > 2 and variance > 0
+        assert unit.se == (pytest.approx(variance**0.5) if is_known else None)
+    assert n_cut > 0
+
+
+@pytest.mark.parametrize("measure", ["per_input_sbert", "truncation_rate"])
+def test_units_that_moved_are_of_common_replicates(
+    zoo: Zoo, warm: Path, cool: Path, measure: str
+) -> None:
+    twice = zoo("fake:text", replicates=2)
+    expected = {u.unit: u for u in moved(warm, cool, measure)}
+    found = moved(twice, cool, measure)
+    assert len(found) == len(expected) == 20
+    for unit in found:
+        own = expected[unit.unit]
+        assert (unit.a, unit.b) == (pytest.approx(own.a), pytest.approx(own.b))
+        assert unit.se == (None if own.se is None else pytest.approx(own.se))
+        assert unit.p_value == (None if own.p_value is None else pytest.approx(own.p_value))
+
+
+# Incomplete records and warnings of the two estimates
+
+
+def test_an_incomplete_record_is_compared_and_named(zoo: Zoo, warm: Path, cool: Path) -> None:
+    holed = zoo("fake:text?temperature=0.5&refuse=0.3")
+    counts = load_record(holed).counts
+    found = {s.name: s for s in evalsuite.compare(warm, holed).standings}
+    own = found["fake:text?refuse=0.3&temperature=0.5"]
+    assert (own.complete, own.n_missing) == (False, counts.requests - counts.ok)
+    assert (found["fake:text"].complete, found["fake:text"].n_missing) == (True, 0)
+    shown = command("compare", warm, holed).out
+    assert f"note: incomplete: {own.name} lacks {own.n_missing} answers" in shown
+    assert "missing" in next(line for line in shown.splitlines() if "entrant" in line)
+    whole = command("compare", warm, cool).out
+    assert "missing" not in whole and "incomplete" not in whole
+
+
+def test_what_a_test_of_two_suffers_from_stands_with_their_difference() -> None:
+    def side(name: str, shift: float, *warnings: str) -> Any:
+        own = SimpleNamespace(estimate=SimpleNamespace(warnings=warnings))
+        held = SimpleNamespace(replicates=1, estimate_of=lambda measure, slice: own)
+        record: Any = SimpleNamespace(name=name, record=held)
+        rows = tuple(
+            MeasureRow(u, u, "", replicate=0, value=i * shift) for i, u in enumerate("abcdef")
+        )
+        scores = unit_scores(MeanMeasure("m", rows), MeasureCard(name="m", summary="a score"))
+        return Side(record, scores, np.array([i * shift for i in range(6)]))
+
+    units = tuple("abcdef")
+    sides = [
+        side("A", 1.0, "collapsed: one class has 97 %", "skewed: somewhat"),
+        side("B", 2.0, "low coverage: .8", "collapsed: one class has 99 %"),
+    ]
+    (found,) = pair_tests.compared_pairs(sides, UnitTable(units, units, ("",) * 6), "m")
+    assert found.difference.warnings[1:] == (
+        "collapsed: A: one class has 97 %",
+        "low coverage: B: .8",
+        "collapsed: B: one class has 99 %",
+    )
+
+
+def test_a_record_of_another_version_of_a_measure_is_refused(
+    tmp_path: Path, warm: Path, cool: Path
+) -> None:
+    own = copied(cool, tmp_path)
+    old = load_record(own)
+    versions = {**dict(old.apparatus.measures), "per_input_ead": 8}
+    changed = old.model_copy(
+        update={
+            "apparatus": old.apparatus.model_copy(
+                update={"measures": tuple(sorted(versions.items()))}
+            )
+        }
+    )
+    (own / "record.json").write_text(changed.sealed().to_json())
+    said = refusal("compare", own, warm)
+    assert "is of per_input_ead version 8, and version 1 is installed" in said
+    assert "run it again" in said
+    assert open_record(warm).obstacle is None
 
 
 # What is printed

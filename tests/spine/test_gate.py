@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,11 @@ import pytest
 
 import evalsuite
 from evalsuite.errors import BadInput
+from evalsuite.measures import MeasureCard, UnitScores
+from evalsuite.pair_tests import unit_differences
+from evalsuite.pairing import Side, UnitTable, unit_means
 from evalsuite.record import load_record
-from evalsuite.release_gate import GateResult
+from evalsuite.release_gate import GateResult, _Test, _worst_case
 from evalsuite.stats.noninferiority import non_inferiority, non_inferiority_ratio
 from tests.spine.records import by_unit, command, make, refusal, scores
 
@@ -131,10 +135,10 @@ def test_a_place_that_cannot_be_written_is_said_and_nothing_is_left(
 ) -> None:
     (tmp_path / "taken").mkdir()
     (tmp_path / "file").write_text("")
-    for place in ("taken", "file/gate.json"):
+    for place, says in (("taken", "holds something else"), ("file/gate.json", "cannot write")):
         said = refusal("gate", "--base", base, "--candidate", alike, "--margin", "0.2",
                        "--to", tmp_path / place)  # fmt: skip
-        assert "cannot write" in said
+        assert says in said
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["file", "taken"]
 
 
@@ -258,12 +262,139 @@ def test_a_measure_without_a_direction_has_no_gate(base: Path, alike: Path) -> N
     assert "neither direction is better" in said
 
 
-def test_a_ratio_of_pseudo_values_is_refused_or_formed_but_never_a_traceback(
-    base: Path, worse: Path
+def test_a_ratio_of_pseudo_values_is_that_of_their_means(base: Path, worse: Path) -> None:
+    measure = ("--measure", "across_input_sbert")
+    code, value = gate(base, worse, 0.5, "--ratio", *measure)
+    own = [means(folder, measure[1]).mean() for folder in (worse, base)]
+    assert value["observed"]["estimate"]["estimate"] == pytest.approx(own[0] / own[1])
+    assert (code, value["verdict"]) == (0, "PASS")
+
+
+def hand_made(
+    values: Any, link: Any = "identity", *, is_sampled: bool = True, low: Any = None,
+    high: Any = None, replicates: int = 1,
+) -> Side:  # fmt: skip
+    """A side of units a, b, ..., row by row in each replicate."""
+    array = np.asarray(values, dtype=np.float64)
+    n = array.size // replicates
+    units = np.array([chr(ord("a") + i % n) for i in range(array.size)], dtype=object)
+    record: Any = SimpleNamespace(name="m", record=SimpleNamespace(replicates=replicates))
+    lowest = array if low is None else np.asarray(low, dtype=np.float64)
+    highest = array if high is None else np.asarray(high, dtype=np.float64)
+    own = UnitScores(
+        link=link, is_sampled=is_sampled, unit=units, cluster=units, stratum=units,
+        replicate=np.repeat(np.arange(replicates), n), index=np.full(array.size, -1), value=array,
+        low=lowest, high=highest, is_partial=lowest != highest,
+    )  # fmt: skip
+    return Side(record, own, unit_means(own, array, units[:n].tolist()))
+
+
+def hand_test(side: Side, *, ratio: bool = False, higher_is_better: bool = True) -> _Test:
+    units = tuple(dict.fromkeys(side.scores.unit.tolist()))
+    card = MeasureCard(name="m", summary="", higher_is_better=higher_is_better)
+    return _Test(0.5, ratio, card, side.scores, UnitTable(units, units, units))
+
+
+A, B = np.array([0.1, 0.4, 0.2, 0.3]), np.array([0.3, 0.2, 0.5, 0.4])
+
+
+def test_a_ratio_of_negative_pseudo_values_says_why_there_is_none() -> None:
+    side = hand_made([-0.1, 0.4, 0.2, 0.3], is_sampled=False)
+    for ends in ((side.means, B), (B, side.means)):
+        says = r"pseudo-values of a statistic of the whole set .* negative.*use the difference"
+        with pytest.raises(BadInput, match=says):
+            hand_test(side, ratio=True).of(*ends)
+    assert hand_test(side).of(side.means, B).estimate.estimate is not None
+
+
+@pytest.mark.parametrize(
+    ("link", "higher", "candidate", "base"),
+    [("identity", True, 0.1, 0.2), ("identity", False, 0.2, 0.1), ("reciprocal", True, 0.2, 0.1),
+     ("reciprocal", False, 0.1, 0.2)],
+)  # fmt: skip
+@pytest.mark.parametrize("ratio", [False, True])
+def test_the_worst_case_is_worst_on_the_scale_of_the_measure(
+    link: Any, higher: bool, candidate: float, base: float, ratio: bool
 ) -> None:
-    found = command("gate", "--base", base, "--candidate", worse, "--margin", "0.5", "--ratio",
-                    "--measure", "across_input_sbert")  # fmt: skip
-    assert found.code in {0, 2, 6, 7} and "Traceback" not in found.err
+    """Bounds are 0.1 and 0.2 around every score: the candidate gets its worse, the base its better.
+
+    Of effective numbers the worst is the greatest collision probability.
+    """
+    ends = [{"low": own + 0.1, "high": own + 0.2} for own in (A, B)]
+    sides = [hand_made(own, link, **end) for own, end in zip((A, B), ends, strict=True)]
+    test = hand_test(sides[0], ratio=ratio, higher_is_better=higher)
+    worst, reasons = _worst_case(test, *sides, "m")
+    (ours, theirs) = (A + candidate).mean(), (B + base).mean()
+    if link == "reciprocal":
+        ours, theirs = 1 / ours, 1 / theirs
+    if not higher:
+        ours, theirs = theirs, ours
+    expected = ours / theirs if ratio else ours - theirs
+    assert worst is not None and reasons == ()
+    assert worst.estimate.estimate == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_worst_case_is_of_common_replicates() -> None:
+    once = hand_made(A, low=A - 0.1, high=A + 0.1)
+    twice = hand_made([*B, *(B + 7)], replicates=2)
+    for candidate, base, expected in (
+        (once, twice, A.mean() - 0.1 - B.mean()),
+        (twice, once, B.mean() - A.mean() - 0.1),
+    ):
+        worst, _ = _worst_case(hand_test(once), candidate, base, "m")
+        assert worst is not None
+        assert worst.estimate.estimate == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("link", ["identity", "reciprocal"])
+def test_what_a_unit_adds_is_what_its_weight_does_to_the_difference(link: Any) -> None:
+    def difference(weights: np.ndarray) -> float:
+        ends = [float(np.average(own, weights=weights)) for own in (A, B)]
+        return ends[0] - ends[1] if link == "identity" else 1 / ends[0] - 1 / ends[1]
+
+    adds = unit_differences(link, A, B)
+    centre = difference(np.ones(4))
+    assert adds.mean() == pytest.approx(centre, rel=1e-12)
+    for unit in range(4):
+        weights = np.ones(4)
+        step = 1e-6
+        up, down = weights.copy(), weights.copy()
+        up[unit] += step
+        down[unit] -= step
+        slope = 4 * (difference(up) - difference(down)) / (2 * step)
+        assert adds[unit] - centre == pytest.approx(slope, rel=1e-5, abs=1e-8)
+
+
+@pytest.mark.parametrize("measure", ["per_input_sbert", "per_input_ead", "refusal_rate"])
+@pytest.mark.parametrize("is_base", [True, False])
+def test_a_gate_of_an_incomplete_record_never_passes(
+    zoo: Zoo, base: Path, measure: str, is_base: bool
+) -> None:
+    holed = zoo("fake:text?refuse=0.3")
+    assert not load_record(holed).complete
+    ends = (holed, base) if is_base else (base, holed)
+    code, value = gate(*ends, 1e6, "--measure", measure)
+    assert value["observed"]["verdict"] == "PASS"
+    assert (code, value["verdict"]) == (6, "INCONCLUSIVE")
+    (reason,) = (r for r in value["reasons"] if r.startswith("incomplete"))
+    assert "fake:text?refuse=0.3 lacks 17 answers" in reason and "never passes" in reason
+    shown = command("gate", "--base", ends[0], "--candidate", ends[1], "--margin", "1e6",
+                    "--measure", measure).out  # fmt: skip
+    assert shown.startswith("INCONCLUSIVE") and "note: incomplete" in shown
+
+
+def test_a_gate_of_an_incomplete_record_can_fail(zoo: Zoo, base: Path) -> None:
+    code, value = gate(base, zoo("fake:text?temperature=0.5&refuse=0.3"), 0.02)
+    assert (code, value["verdict"]) == (7, "FAIL")
+    assert any(reason.startswith("incomplete") for reason in value["reasons"])
+
+
+def test_complete_records_pass_where_no_worst_case_can_be_said(zoo: Zoo, base: Path) -> None:
+    holed = zoo("fake:text?refuse=0.08")
+    assert load_record(holed).complete
+    code, value = gate(holed, base, 1e6, "--measure", "per_input_ead")
+    assert (code, value["verdict"], value["worst_case"]) == (0, "PASS", None)
+    assert any("cannot be said" in reason for reason in value["reasons"])
 
 
 def test_other_apparatus_the_same_record_and_unknown_names_are_refused(
@@ -282,14 +413,26 @@ def test_other_apparatus_the_same_record_and_unknown_names_are_refused(
         evalsuite.gate(base, alike, margin=math.nan)
 
 
-def test_equal_answers_show_no_spread_and_give_no_verdict(zoo: Zoo) -> None:
+def test_equal_answers_pass_where_so_few_units_can_differ_that_the_range_is_no_danger(
+    zoo: Zoo,
+) -> None:
     greedy = [zoo(f"fake:text?temperature=0&top_k={k}") for k in (1, 2)]
-    code, value = gate(*greedy, 0.1)
+    n = len(by_unit(scores(greedy[0], "per_input_sbert")))
+    bound = 2 * (1 - 0.05 ** (1 / n))  # the range of the measure is [0, 2]
+    code, value = gate(*greedy, bound * 1.01)
+    assert (code, value["verdict"]) == (0, "PASS")
+    assert value["observed"]["lower_bound"] == pytest.approx(-bound)
+    code, value = gate(*greedy, bound * 0.99)
+    assert (code, value["verdict"]) == (6, "INCONCLUSIVE")
+    assert value["observed"]["estimate"]["warnings"][0].startswith("no differences")
+
+
+def test_equal_answers_give_no_verdict_where_the_range_is_not_finite(zoo: Zoo) -> None:
+    greedy = [zoo(f"fake:text?temperature=0&top_k={k}") for k in (1, 2)]
+    code, value = gate(*greedy, 0.1, "--measure", "per_input_ead")
     assert (code, value["verdict"]) == (6, "INCONCLUSIVE")
     assert value["reasons"][0].startswith("degenerate")
     assert value["observed"]["lower_bound"] is None
-    shown = command("gate", "--base", greedy[0], "--candidate", greedy[1], "--margin", "0.1").out
-    assert shown.count("degenerate") == 1
 
 
 def test_fewer_than_three_clusters_give_no_verdict(zoo: Zoo, base: Path, worse: Path) -> None:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ import pytest
 
 import evalsuite
 from evalsuite.errors import BadInput
+from evalsuite.measures import MeanMeasure, MeasureCard, MeasureRow, unit_scores
 from evalsuite.pairing import UnitTable
-from evalsuite.planning import _in_clusters
+from evalsuite.planning import _in_clusters, _need, _parts, _Pilot, _Request
 from evalsuite.stats.allocation import (
     Costs,
     VarianceComponents,
@@ -83,11 +85,12 @@ def test_two_pilots_give_the_spread_of_their_differences(pilots: tuple[Path, Pat
     assert any("score of 4 samples together" in note for note in value["notes"])
 
 
-def test_one_pilot_gives_an_upper_bound_and_says_so(pilots: tuple[Path, Path]) -> None:
+def test_one_pilot_rests_on_an_assumption_and_says_so(pilots: tuple[Path, Path]) -> None:
     value = planned(pilots[:1], "--detect", "0.05")
     own = np.array([*by_unit(scores(pilots[0], "per_input_sbert")).values()])
     assert value["sd"] == pytest.approx(math.sqrt(2) * own.std(ddof=1), rel=1e-12)
-    assert "upper bound" in value["assumption"]
+    assert "as if the other entrant varied as much and were unrelated" in value["assumption"]
+    assert "bound" not in value["assumption"]
     assert value["pilots"] == ["fake:text"]
 
 
@@ -106,7 +109,8 @@ def test_costs_of_a_score_by_sample_choose_the_number_of_samples(
     value = planned(pilots, "--detect", "0.1", "--measure", RATE, "--cost-prompt", "5",
                     "--cost-sample", "0.5")  # fmt: skip
     parts = variance_components(*(samples_by_unit(folder, RATE) for folder in pilots))
-    expected = cheapest_plan(parts, 0.1, Costs(5.0, 0.5, 64))
+    expected = cheapest_plan(parts, 0.1, Costs(5.0, 0.5, 4))
+    assert any("no more samples than the pilot's 4" in note for note in value["notes"])
     assert value["need"] == {
         "prompts": expected.units, "samples": expected.samples, "power": expected.power,
         "cost": expected.cost,
@@ -121,7 +125,7 @@ def test_a_budget_for_a_score_by_sample_buys_the_smallest_effect(
     value = planned(pilots, "--detect", "0.1", "--measure", RATE, "--cost-prompt", "5",
                     "--budget", "600")  # fmt: skip
     parts = variance_components(*(samples_by_unit(folder, RATE) for folder in pilots))
-    expected = best_plan(parts, 600.0, Costs(5.0, 1.0, 64))
+    expected = best_plan(parts, 600.0, Costs(5.0, 1.0, 4))
     assert value["at_hand"] == {
         "prompts": expected.units, "samples": expected.samples, "effect": expected.effect,
         "cost": expected.cost,
@@ -147,11 +151,45 @@ def test_one_pilot_of_a_score_by_sample_doubles_its_parts(pilots: tuple[Path, Pa
     sigma2 = np.mean([unit.var(ddof=1) for unit in own])
     omega2 = np.var([unit.mean() for unit in own], ddof=1) - sigma2 / 4
     parts = VarianceComponents(max(0, 2 * omega2), sigma2, sigma2, 40)
-    expected = cheapest_plan(parts, 0.1, Costs(5.0, 1.0, 64))
+    expected = cheapest_plan(parts, 0.1, Costs(5.0, 1.0, 4))
     assert (value["need"]["prompts"], value["need"]["samples"]) == (
         expected.units,
         expected.samples,
     )
+
+
+def test_the_true_difference_of_one_pilot_varies_twice_as_much_as_the_pilot() -> None:
+    units = tuple(f"u{i}" for i in range(6))
+    rows = tuple(
+        MeasureRow(unit, unit, "", replicate=0, index=k, value=float(i % 3) + 0.1 * k)
+        for i, unit in enumerate(units)
+        for k in range(4)
+    )
+    own = unit_scores(MeanMeasure("m", rows), MeasureCard(name="m", summary="a score"))
+    side: Any = SimpleNamespace(scores=own)
+    parts = _parts([side], UnitTable(units, units, ("",) * 6))
+    sigma2 = np.var([0.0, 0.1, 0.2, 0.3], ddof=1)
+    between = np.var([0, 1, 2, 0, 1, 2], ddof=1) - sigma2 / 4
+    assert parts.omega2 == pytest.approx(2 * between) and between > 0.7
+    assert (parts.sigma2_a, parts.sigma2_b) == (pytest.approx(sigma2), pytest.approx(sigma2))
+
+
+def test_plans_from_small_pilots_keep_their_power() -> None:
+    """Of 40 prompts x 16: where omega^2 comes out too small, many samples look cheap."""
+    omega2, sigma2, detect = 0.002, 0.25**2, 0.03
+    request = _Request(task="t", pilots=("x",), detect=detect, cost_prompt=50.0, cost_sample=1.0)
+    rng = np.random.default_rng(11)
+    powers = []
+    for _ in range(40):
+        centre = rng.normal(0, math.sqrt(omega2), (40, 1))
+        sides = [c + rng.normal(0, math.sqrt(sigma2), (40, 16)) for c in (centre, 0 * centre)]
+        parts = variance_components([*sides[0]], [*sides[1]])
+        need = _need(request, _Pilot(1.0, 16, parts, "", ()))
+        true = VarianceComponents(omega2, sigma2, sigma2, 40).sd(need.samples)
+        powers.append(power_of_mean_difference(need.prompts, true, detect))
+        assert need.samples <= 16
+    assert np.median(powers) >= 0.75
+    assert np.quantile(powers, 0.1) >= 0.6
 
 
 def test_a_rate_of_which_no_sample_differs_shows_no_spread(pilots: tuple[Path, Path]) -> None:
@@ -165,7 +203,7 @@ def test_a_plan_of_the_empty_rate_follows_from_blank_answers(zoo: Zoo) -> None:
     value = planned(pilots, "--detect", "0.1", "--measure", "empty_rate", "--cost-prompt", "1",
                     "--cost-sample", "1")  # fmt: skip
     parts = variance_components(*(samples_by_unit(folder, "empty_rate") for folder in pilots))
-    expected = cheapest_plan(parts, 0.1, Costs(1.0, 1.0, 64))
+    expected = cheapest_plan(parts, 0.1, Costs(1.0, 1.0, 4))
     assert value["need"]["prompts"] == expected.units
     assert value["sd"] == pytest.approx(differences(pilots, "empty_rate").std(ddof=1))
 

@@ -123,3 +123,9 @@ def test_nominal_95_percent_intervals_hold_the_share_of_the_classes_seen():
 def test_input_that_makes_no_sense_is_an_error(call, message):
     with pytest.raises(ValueError, match=f"^sample_coverage: .*{message}"):
         call()
+
+
+def test_coverages_lie_between_0_and_1_in_spite_of_rounding():
+    rows = [np.ones((1, n), dtype=np.int64) for n in range(1, 60)]
+    made = [coverages(row, m)[0] for row in rows for m in range(1, 2 * row.size + 1)]
+    assert min(made) >= 0.0 and max(made) <= 1.0

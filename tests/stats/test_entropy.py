@@ -216,3 +216,11 @@ def test_an_interval_is_finite_ordered_and_never_of_width_zero(counts, n_classes
 def test_input_that_makes_no_sense_is_an_error(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_an_entropy_beyond_a_closed_set_is_kept_and_warned_of():
+    result = entropy_estimate([13, 12, 13, 12], n_classes=4)
+    assert result.estimate > math.log(4) and result.ci_high == pytest.approx(math.log(4))
+    assert "beyond the closed set" in [w.partition(":")[0] for w in result.warnings]
+    assert not any("beyond" in w for w in entropy_estimate([13, 12, 13, 12]).warnings)
+    assert not any("beyond" in w for w in entropy_estimate([30], n_classes=1).warnings)

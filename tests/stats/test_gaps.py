@@ -102,6 +102,42 @@ def test_units_of_one_group_are_shuffled_whole():
     assert scipy_stats.kstest(p_values, "uniform").pvalue > 0.01
 
 
+def test_a_crossed_unit_leaves_the_shuffling_of_whole_units_alone():
+    # With a true gap of .5 between 200 single units, it used to shuffle the one crossed unit only.
+    rng = np.random.default_rng(13)
+    groups = np.repeat(["a", "b"], 100)
+    values = (rng.random(200) < np.where(groups == "a", 0.75, 0.25)).astype(float)
+    alone = gap(values, groups, units=np.arange(200), draws=999)
+    mixed = gap([*values, 1.0, 0.0], [*groups, "a", "b"], units=[*range(200), 200, 200], draws=999)
+    assert alone.estimate.estimate > 0.35
+    assert mixed.estimate.estimate == pytest.approx(alone.estimate.estimate, abs=0.02)
+    assert mixed.p_value == alone.p_value == 1 / 1000
+    assert codes(alone.estimate) == [] and codes(mixed.estimate) == ["mixed design"]
+
+
+def test_crossed_units_that_lost_a_group_keep_the_level():
+    rng = np.random.default_rng(14)
+    labels, units, p_values, corrected = np.tile([0, 1, 2], 40), np.repeat(np.arange(40), 3), [], []
+    for _ in range(150):
+        values = (2 * rng.normal(size=(40, 1)) + rng.normal(size=(40, 3))).ravel()
+        values[rng.random(120) < 0.3] = np.nan
+        result = gap(values, labels, units=units, draws=99)
+        p_values.append(result.p_value)
+        corrected.append(result.estimate.estimate)
+    assert "mixed design" in codes(result.estimate)
+    assert np.mean(np.array(p_values) <= 0.05) <= 0.1
+    assert scipy_stats.kstest(p_values, "uniform").pvalue > 0.005
+    assert abs(np.mean(corrected)) < 4 * np.std(corrected) / math.sqrt(150)
+
+
+def test_units_of_one_value_each_are_as_good_as_none():
+    rng = np.random.default_rng(15)
+    values, groups = bernoulli(rng, [0.5, 0.9], 30), np.repeat([0, 1], 30)
+    named = gap(values, groups, units=[f"u{i}" for i in range(60)], draws=99)
+    assert named == gap(values, groups, draws=99)
+    assert named.pairs[0].estimate.method == "Newcombe, Bonferroni"
+
+
 def test_holm_adjusts_over_the_pairs():
     rng = np.random.default_rng(9)
     values = bernoulli(rng, [0.8, 0.5, 0.75, 0.3], 60)

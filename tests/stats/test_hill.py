@@ -97,6 +97,39 @@ def test_a_closed_set_that_was_seen_whole_has_no_interval_for_its_size():
     assert "degenerate" in codes(result)
 
 
+def test_the_richness_of_a_closed_set_is_at_most_its_size():
+    assert hill_estimate(X, q=0).estimate == pytest.approx(12.455)
+    cut = hill_estimate(X, q=0, n_classes=10)
+    assert cut.estimate == cut.ci_high == 10.0 and 8.0 <= cut.ci_low < 10.0
+    assert "lower bound" not in codes(cut)
+    whole = hill_estimate(X, q=0, n_classes=8)
+    assert whole.estimate == 8.0 and whole.se is whole.ci_low is whole.ci_high is None
+    assert codes(whole) == ["degenerate"]
+    assert "lower bound" in codes(hill_estimate(X, q=0, n_classes=30))
+    rows = np.array([X, [9, 9, 9, 9, 9, 9, 9, 9]])
+    assert hill_numbers(rows, 0, n_classes=10).tolist() == [10.0, 8.0]
+    assert hill_numbers(rows, 1, n_classes=8).tolist() == hill_numbers(rows, 1).tolist()
+
+
+@pytest.mark.parametrize("q", [1, 2])
+def test_an_estimate_beyond_a_closed_set_is_kept_and_warned_of(q):
+    result = hill_estimate([13, 12, 13, 12], q=q, n_classes=4)
+    assert result.estimate > 4.0 >= result.ci_high - 1e-12
+    assert "beyond the closed set" in codes(result)
+    assert "beyond the closed set" not in codes(hill_estimate(X, q=q, n_classes=8))
+
+
+@settings(deadline=None, max_examples=80)
+@given(COUNTS, ORDERS, st.sampled_from([None, 10, 12]))
+def test_an_estimate_outside_its_interval_says_so(counts, q, size):
+    result = hill_estimate(counts, q=q, n_classes=size)
+    if result.estimate is None or "beyond the closed set" in codes(result):
+        return
+    assert result.ci_high is None or result.estimate <= result.ci_high
+    assert result.ci_low is None or result.ci_low <= result.estimate
+    assert size is None or result.estimate <= size + 1e-9
+
+
 @settings(deadline=None, max_examples=80)
 @given(COUNTS, ORDERS, st.sampled_from([None, 10, 25]))
 def test_an_interval_begins_at_1_or_later_ends_within_the_set_and_has_a_width(counts, q, size):

@@ -161,6 +161,7 @@ def test_clusters_are_as_unequal_as_the_values_that_are_there():
         (lambda: mean_interval([]), "n >= 1"),
         (lambda: mean_interval([[1.0, 2.0]]), "shape"),
         (lambda: mean_interval([1.0, math.inf]), "infinite"),
+        (lambda: mean_interval([1e200, -1e200, 3.0, 1e200]), "3 values beyond 1e.150"),
         (lambda: mean_interval([1.0, 2.0], clusters=[1]), "2 values but 1 cluster"),
         (lambda: mean_interval([1.0, 2.0], level=1.0), "level"),
     ],

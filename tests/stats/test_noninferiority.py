@@ -7,7 +7,11 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from evalsuite.stats import mean_interval, proportion_interval
-from evalsuite.stats.noninferiority import non_inferiority, non_inferiority_ratio
+from evalsuite.stats.noninferiority import (
+    non_inferiority,
+    non_inferiority_of_equals,
+    non_inferiority_ratio,
+)
 from evalsuite.stats.paired import paired_difference
 from evalsuite.stats.replicates import replicate_interval
 
@@ -209,3 +213,19 @@ def test_a_gate_on_a_ratio_passes_a_bad_candidate_as_rarely_as_it_says():
 def test_a_difference_through_pairing_can_be_gated():
     result = non_inferiority(paired_difference(CANDIDATE, BASE), 0.2)
     assert result.verdict == "PASS"
+
+
+def test_equal_scores_are_bounded_by_the_rule_of_three_times_the_range():
+    result = non_inferiority_of_equals(60, 1.0, 0.06)
+    assert result.lower_bound == pytest.approx(-(1 - 0.05 ** (1 / 60)))
+    assert result.verdict == "PASS" and result.estimate.ci_low < result.lower_bound
+    assert non_inferiority_of_equals(60, 1.0, 0.04).verdict == "INCONCLUSIVE"
+    for n, reach in ((0, 1.0), (5, 0.0), (5, math.inf)):
+        with pytest.raises(ValueError, match="n_units must be"):
+            non_inferiority_of_equals(n, reach, 0.1)
+
+
+def test_a_loss_of_the_margin_that_few_units_carry_passes_in_5_percent_of_samples():
+    # One unit in 20 loses all of the range: none of 58 shows it with a chance of .95^58 = .051.
+    assert non_inferiority_of_equals(58, 1.0, 0.05).verdict == "INCONCLUSIVE"
+    assert non_inferiority_of_equals(59, 1.0, 0.05).verdict == "PASS"

@@ -136,6 +136,8 @@ def test_many_units_need_what_normal_quantiles_say():
         (lambda: minimum_detectable_effect([]), "n >= 1"),
         (lambda: minimum_detectable_effect(D, power=1.0), "power"),
         (lambda: minimum_detectable_effect(D, level=0.0), "level"),
+        (lambda: minimum_detectable_effect(D, level=0.4, power=0.9), "level must be at least 0.5"),
+        (lambda: minimum_detectable_effect(D, level=0.6, power=0.3), "power above 1 - level"),
         (lambda: planned_units(0.0, 0.1), "sd must be a number above 0, got 0.0"),
         (lambda: planned_units(1.0, math.nan), "delta"),
         (lambda: planned_units(1.0, 0.1, power=0.0), "power"),
@@ -150,3 +152,10 @@ def test_many_units_need_what_normal_quantiles_say():
 def test_input_that_makes_no_sense_is_an_error(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_large_differences_have_the_effect_of_small_ones_times_their_size():
+    values = np.array([0.1, 0.1, -0.05, 0.1, 0.2, 0.05, 0.1, 0.1])
+    small, large = minimum_detectable_effect(values), minimum_detectable_effect(values * 1e149)
+    expected = [small.estimate * 1e149, small.ci_low * 1e149, small.ci_high * 1e149]
+    assert [large.estimate, large.ci_low, large.ci_high] == pytest.approx(expected, rel=1e-9)

@@ -155,3 +155,11 @@ def test_nominal_95_percent_intervals_of_a_share_cover_its_truth():
     clusters = np.repeat(np.arange(40), 5)
     results = [clustered_proportion_interval(row > 0.8, clusters=clusters) for row in draws]
     assert np.mean([r.ci_low <= truth <= r.ci_high for r in results]) >= 0.93
+
+
+@pytest.mark.parametrize(
+    ("successes", "n"), [(2.9, 5), (2, 5.5), (math.nan, 5), (2, math.inf), (2, math.nan)]
+)
+def test_a_part_of_a_trial_is_refused(successes, n):
+    with pytest.raises(ValueError, match=r"^proportion_interval: counts must be whole"):
+        proportion_interval(successes, n)

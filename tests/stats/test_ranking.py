@@ -40,18 +40,20 @@ def test_differences_need_not_be_transitive():
 def test_a_cycle_leaves_everyone_in_the_middle():
     result = rank_intervals(wins(3, (0, 1), (1, 2), (2, 0)), [0.9, 0.5, 0.1])
     assert [(r.low, r.high) for r in result] == [(2, 2)] * 3
-    assert [r.tied_with_best for r in result] == [True, False, True]
+    assert [r.tied_with_best for r in result] == [False] * 3, "each is worse than another"
 
 
-def test_the_tie_with_the_best_is_about_the_best_score():
-    # Entrant 1 is beaten, but not by the best: it is tied with it.
+def test_who_is_worse_than_any_other_is_not_tied_with_the_best():
+    # Entrant 1 is not told apart from the best, but is worse than the second.
     result = rank_intervals(wins(3, (2, 1)), [0.9, 0.5, 0.6])
-    assert [r.tied_with_best for r in result] == [True, True, True]
+    assert [(r.low, r.tied_with_best) for r in result] == [(1, True), (2, False), (1, True)]
 
 
-def test_any_of_several_best_can_be_tied_with():
+def test_of_several_best_scores_each_that_is_beaten_is_not_tied():
     result = rank_intervals(wins(4, (0, 2), (0, 3), (1, 3)), [0.9, 0.9, 0.5, 0.4])
-    assert [r.tied_with_best for r in result] == [True, True, True, False]
+    assert [r.tied_with_best for r in result] == [True, True, False, False]
+    result = rank_intervals(wins(3, (1, 0)), [0.9, 0.9, 0.5])
+    assert [r.tied_with_best for r in result] == [False, True, True]
 
 
 def test_an_entrant_without_a_score_ties_with_nothing():
@@ -68,7 +70,7 @@ def test_a_rank_interval_holds_the_rank_by_score(n, seed):
     matrix = (scores[:, None] > scores[None, :]) & (rng.random((n, n)) < 0.5)
     for score, rank in zip(scores, rank_intervals(matrix, scores), strict=True):
         assert 1 <= rank.low <= n - score <= rank.high <= n
-        assert rank.tied_with_best or score < n - 1
+        assert rank.tied_with_best == (rank.low == 1)
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,21 @@ def test_the_saddlepoint_is_close_to_the_exact_p_value_where_it_is_used(kind):
         assert 0.8 <= tail / exact <= 4.0
 
 
+@pytest.mark.parametrize(("blur", "most"), [(None, 7.3), (0.01, 14.0)])
+def test_one_dominating_cluster_makes_the_saddlepoint_conservative_within_bounds(blur, most):
+    rng, ratios = np.random.default_rng(21), []
+    signs = 1 - 2.0 * ((np.arange(2**16)[:, None] >> np.arange(16)) & 1)
+    for dominance in np.repeat([1.0, 3.0, 10.0, 40.0], 60):
+        small = rng.normal(size=15) if blur is None else 1 + blur * rng.normal(size=15)
+        sizes = np.abs(np.append(dominance * np.linalg.norm(small), small))
+        observed = sizes.sum() - 2 * sizes[rng.choice(15, rng.integers(1, 5), replace=False)].sum()
+        exact = (np.abs(signs @ sizes) >= observed * (1 - 1e-10)).mean()
+        if observed > 0 and exact < 0.001:
+            ratios.append(saddlepoint_tail(sizes[None, :], [observed])[0] / exact)
+    assert len(ratios) > 30
+    assert min(ratios) > 0.7 and max(ratios) <= most
+
+
 def test_the_saddlepoint_of_ones_is_the_binomial_tail():
     for g, disagree in ((100, 25), (100, 30), (1000, 400), (1000, 430)):
         expected = 2 * scipy_stats.binom.cdf(disagree, g, 0.5)
