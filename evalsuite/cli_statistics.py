@@ -1,5 +1,6 @@
 """The commands that compare records, gate a release, plan a run and test the statistics."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,12 @@ def compare(
     measure: MeasureName = None,
     slice: Slice = "all",
     units: Annotated[
-        int, typer.Option(min=0, help="Of two records: name this many units that moved most.")
+        int,
+        typer.Option(
+            min=0,
+            help="Of two records: name this many units that moved most, each against its own "
+            "chance; scores the answers once more for every sample, 0 does not.",
+        ),
     ] = 5,
     as_json: Json = False,
 ) -> None:
@@ -118,8 +124,6 @@ def selftest(
 
     Exit codes: 0 what is promised holds, 5 it does not.
     """
-    import sys
-
     from evalsuite.errors import BadInput
     from evalsuite.report import self_tested
     from evalsuite.report.terminal import print_json

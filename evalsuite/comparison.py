@@ -1,8 +1,6 @@
 """Comparing records: paired by unit, corrected for how many pairs are looked at."""
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from evalsuite.errors import BadInput
@@ -11,7 +9,7 @@ from evalsuite.moved_units import MovedSides, MovedUnit, UnitMeans, moved_units
 from evalsuite.pair_tests import LEVEL, PairResult, compared_pairs
 from evalsuite.pairing import Side, UnitTable, check_comparable, line_up, paired
 from evalsuite.requests import Frozen
-from evalsuite.scored_record import ScoredRecord, open_record
+from evalsuite.scored_record import ScoredRecord, open_record, told_apart
 from evalsuite.standings import Standing, sort_key, standings
 
 
@@ -78,7 +76,8 @@ def compare(
     if len(opened) > 2:
         opened.sort(key=lambda own: sort_key(own, name, slice, higher_is_better))
     table, sides = line_up(opened, name, slice)
-    pairs = compared_pairs(sides, table, name, slice)
+    # One hopeless record among several does not take the table from the others.
+    pairs = compared_pairs(sides, table, name, slice, skip_unpaired=len(opened) > 2)
     moved: tuple[MovedUnit, ...] = ()
     if len(opened) == 2 and units:
         moved = _moved(sides, table, name, units)
@@ -119,9 +118,4 @@ def _open_all(records: Sequence[str | Path]) -> list[ScoredRecord]:
     for place, own in enumerate(opened):
         if own.record.hash in {other.record.hash for other in opened[:place]}:
             raise BadInput(f"{own.folder} is given twice")
-    count = Counter(own.name for own in opened)
-    # Two revisions of a model, or a run again elsewhere: told apart by the record's hash.
-    return [
-        replace(own, name=f"{own.name} #{own.record.hash[:6]}") if count[own.name] > 1 else own
-        for own in opened
-    ]
+    return told_apart(opened)

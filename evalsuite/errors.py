@@ -27,6 +27,10 @@ class MissingPackage(BadInput):
     """An optional package that this job needs is not installed."""
 
 
+class TooLittleInCommon(BadInput):
+    """Records share too few units for a comparison."""
+
+
 class StoreError(BadInput):
     """The response store cannot be read or written."""
 

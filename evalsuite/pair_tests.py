@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from evalsuite.errors import BadInput
+from evalsuite.errors import TooLittleInCommon
 from evalsuite.measures import ALL
 from evalsuite.measures.unit_scores import linked
 from evalsuite.pairing import Side, UnitTable, pair
@@ -63,14 +63,14 @@ def compared_pairs(
 
     Raises
     ------
-    BadInput
+    TooLittleInCommon
         If a pair shares fewer than 90 % of the units.
     """
     chosen, columns = [], []
     for a, b in combinations(sides, 2):
         try:
             values = pair(a, b, table, measure)
-        except BadInput:
+        except TooLittleInCommon:
             if not skip_unpaired:
                 raise
             values = None

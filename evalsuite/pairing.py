@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evalsuite.errors import BadInput
+from evalsuite.errors import BadInput, TooLittleInCommon
 from evalsuite.fingerprint import Apparatus
 from evalsuite.measures import ALL, UnitScores
 from evalsuite.measures.unit_scores import COLUMNS
@@ -195,7 +195,7 @@ def paired(a: Side, b: Side, table: UnitTable, measure: str) -> Paired:
     one, other = (unit_means(own, own.value, table.units) for own in scores)
     there = ~(np.isnan(one) | np.isnan(other))
     if there.sum() < MIN_OVERLAP * len(table):
-        raise BadInput(
+        raise TooLittleInCommon(
             f"{a.record.name} and {b.record.name}: only {there.sum()} of {len(table)} units have a "
             f"value of {measure} on both sides, below {MIN_OVERLAP:.0%}; a comparison of the rest "
             "would be one of other prompts"

@@ -12,7 +12,7 @@ from evalsuite.errors import BadInput
 from evalsuite.measures import UnitScores
 from evalsuite.pairing import Side, UnitTable, check_comparable, line_up, pair
 from evalsuite.requests import Frozen
-from evalsuite.scored_record import ScoredRecord, open_record
+from evalsuite.scored_record import ScoredRecord, open_record, told_apart
 from evalsuite.stats import mean_interval
 from evalsuite.stats.allocation import (
     Costs,
@@ -187,8 +187,13 @@ def plan(
         if own.record.task != request.task:
             raise BadInput(f"{own.folder} is a record of {own.record.task}, not of {request.task}")
     check_comparable(records)
+    records = told_apart(records)
     name = measure or records[0].record.headline.measure
-    records[0].card(name)
+    card = records[0].card(name)
+    if card.low is not None and card.high is not None and detect > card.high - card.low:
+        raise BadInput(
+            f"a difference of {detect:g} cannot be: {name} lies in [{card.low:g}, {card.high:g}]"
+        )
     try:
         pilot_data = _pilot(records, name)
         if detect > MAX_EFFECT * pilot_data.sd:
@@ -212,8 +217,18 @@ def plan(
         assumption=pilot_data.assumption,
         need=need,
         at_hand=at_hand,
-        notes=(*pilot_data.notes, *_cap_note(request, pilot_data)),
+        notes=(
+            *pilot_data.notes,
+            *_cap_note(request, pilot_data),
+            *_too_few(need, at_hand, budget),
+        ),
     )
+
+
+def _too_few(need: Need, at_hand: AtHand, budget: float | None) -> tuple[str, ...]:
+    if budget is not None or need.prompts <= at_hand.prompts:
+        return ()
+    return (f"the prompt set has {at_hand.prompts} prompts: more take a --set FILE of your own",)
 
 
 def _pilot(records: Sequence[ScoredRecord], measure: str) -> _Pilot:

@@ -21,7 +21,7 @@ from evalsuite.pairing import (
     unit_means,
 )
 from evalsuite.requests import Frozen
-from evalsuite.scored_record import ScoredRecord, incomplete_note, open_record
+from evalsuite.scored_record import ScoredRecord, incomplete_note, open_record, told_apart
 from evalsuite.stats.noninferiority import (
     NonInferiority,
     Verdict,
@@ -104,10 +104,11 @@ def gate(
     if not (0.0 < margin < (1.0 if ratio else math.inf)):
         ends = "a share between 0 and 1" if ratio else "a number above 0"
         raise BadInput(f"the margin is the largest acceptable loss, {ends}; got {margin:g}")
-    opened = (open_record(base), open_record(candidate))
+    opened = [open_record(base), open_record(candidate)]
     if opened[0].record.hash == opened[1].record.hash:
         raise BadInput(f"{base} and {candidate} are the same record; a gate compares two")
     check_comparable(opened)
+    opened = told_apart(opened)
     name = measure or opened[0].record.headline.measure
     card = opened[0].card(name)
     if card.higher_is_better is None:
@@ -232,7 +233,7 @@ def _why(observed: NonInferiority, worst: NonInferiority | None) -> tuple[str, .
     if observed.verdict == "INCONCLUSIVE":
         return (
             "the data allow a loss beyond the margin and one within it: run more prompts "
-            "(evalsuite plan says how many)",
+            "(of a mean over prompts, evalsuite plan says how many)",
         )
     if _verdict(observed, worst) != observed.verdict:
         return ("passes on the answers that came, not if those missing had been the worst",)

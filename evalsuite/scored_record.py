@@ -1,6 +1,8 @@
 """A record with its scores, opened to be compared: from its scores file, or from its responses."""
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -203,3 +205,12 @@ def incomplete_note(name: str, n_missing: int) -> str:
     """
     lack = f"{n_missing:,} answers" if n_missing else "answers of its judges"
     return f"incomplete: {name} lacks {lack}; those that came may differ from those that did not"
+
+
+def told_apart(records: Sequence[ScoredRecord]) -> list[ScoredRecord]:
+    """Records of one name, such as two revisions of a model, with a part of their hash in it."""
+    count = Counter(own.name for own in records)
+    return [
+        replace(own, name=f"{own.name} #{own.record.hash[:6]}") if count[own.name] > 1 else own
+        for own in records
+    ]

@@ -58,7 +58,10 @@ def standings(
     measure: str,
     slice: str,
 ) -> tuple[Standing, ...]:
-    """Rank intervals from the significant differences, best estimate first."""
+    """Rank intervals from the significant differences, best estimate first.
+
+    A record that is incomplete comes last, without a rank, and takes none from another.
+    """
     found = [_estimate(side.record, measure, slice) for side in sides]
     sign = -1.0 if higher_is_better is False else 1.0
     values = [None if e.estimate.estimate is None else sign * e.estimate.estimate for e in found]
@@ -69,8 +72,12 @@ def standings(
             d = result.difference.estimate
             if result.p_holm is not None and d is not None and result.p_holm <= 1 - LEVEL:
                 wins[i, j], wins[j, i] = sign * d > 0, sign * d < 0
+        whole = [i for i, side in enumerate(sides) if side.record.record.complete]
         known = [np.nan if value is None else value for value in values]
-        ranks = [(r.low, r.high, r.tied_with_best) for r in rank_intervals(wins, known)]
+        if whole:
+            ranked = rank_intervals(wins[np.ix_(whole, whole)], [known[i] for i in whole])
+            for i, own in zip(whole, ranked, strict=True):
+                ranks[i] = (own.low, own.high, own.tied_with_best)
     order = sorted(
         range(len(sides)),
         key=lambda i: sort_key(sides[i].record, measure, slice, higher_is_better),
@@ -99,7 +106,8 @@ def _estimate(record: ScoredRecord, measure: str, slice: str) -> MeasureEstimate
 
 def sort_key(
     record: ScoredRecord, measure: str, slice: str, higher_is_better: bool | None
-) -> tuple[bool, float]:
-    """Sorts the best estimate first, and those without one last."""
+) -> tuple[bool, bool, float]:
+    """Sorts the best estimate first, then the incomplete, and those without an estimate last."""
     value = _estimate(record, measure, slice).estimate.estimate
-    return value is None, (value or 0.0) * (1 if higher_is_better is False else -1)
+    is_whole = record.record.complete
+    return value is None, not is_whole, (value or 0.0) * (1 if higher_is_better is False else -1)

@@ -33,8 +33,13 @@ def print_comparison(found: Comparison) -> None:
 
 
 def _letters(found: Comparison) -> dict[str, str]:
-    """A short name for each entrant, in the order of the table: A to Z, then by number."""
+    """A short name for each entrant: A to Z, then by number.
+
+    In the order of the table, or of two as they were given: A - B is what was asked for.
+    """
     names = [standing.name for standing in found.standings]
+    if len(found.pairs) == 1:
+        names = [found.pairs[0].a, found.pairs[0].b]
     return {n: chr(ord("A") + i) if len(names) <= 26 else f"{i + 1}" for i, n in enumerate(names)}
 
 
@@ -126,10 +131,11 @@ def _scale(found: GateResult) -> str:
 def _add_test(shown: Table, name: str, test: NonInferiority) -> None:
     value = test.estimate.estimate
     low, high = test.lower_bound, test.upper_bound
-    bounds = "none" if low is None or high is None else f"[{low:+.3f}, {high:+.3f}]"
+    form = ".3f" if test.scale == "ratio" else "+.3f"
+    bounds = "none" if low is None or high is None else f"[{low:{form}}, {high:{form}}]"
     add_row(
-        shown, name, "missing" if value is None else f"{value:+.3f}", bounds,
-        f"above {test.threshold:+.3f}", test.estimate.n,
+        shown, name, "missing" if value is None else f"{value:{form}}", bounds,
+        f"above {test.threshold:{form}}", test.estimate.n,
     )  # fmt: skip
 
 

@@ -666,11 +666,36 @@ def test_an_incomplete_record_is_compared_and_named(zoo: Zoo, warm: Path, cool: 
     own = found["fake:text?refuse=0.3&temperature=0.5"]
     assert (own.complete, own.n_missing) == (False, counts.requests - counts.ok)
     assert (found["fake:text"].complete, found["fake:text"].n_missing) == (True, 0)
+    # Over the card's limit a row is shown, and neither ranked nor in the way of another's rank.
+    assert (own.rank_low, own.tied_with_best) == (None, None)
+    assert (found["fake:text"].rank_low, found["fake:text"].rank_high) == (1, 1)
+    assert list(found)[-1] == own.name
     shown = command("compare", warm, holed).out
     assert f"note: incomplete: {own.name} lacks {own.n_missing} answers" in shown
     assert "missing" in next(line for line in shown.splitlines() if "entrant" in line)
     whole = command("compare", warm, cool).out
     assert "missing" not in whole and "incomplete" not in whole
+
+
+def test_one_hopeless_record_does_not_take_the_table_from_the_others(
+    zoo: Zoo, warm: Path, cool: Path
+) -> None:
+    hopeless = zoo("fake:text?refuse=0.97")
+    found = evalsuite.compare(warm, cool, hopeless)
+    tested = [pair for pair in found.pairs if pair.p_value is not None]
+    assert len(tested) == found.n_tests == 1
+    assert sum("too little in common" in pair.difference.warnings[0]
+               for pair in found.pairs if pair.p_value is None) == 2  # fmt: skip
+    with pytest.raises(BadInput, match="below 90%"):
+        evalsuite.compare(warm, hopeless)
+
+
+def test_two_records_are_lettered_as_they_were_given(warm: Path, cool: Path) -> None:
+    shown = command("compare", cool, warm, "--units", "0").out
+    assert "A - B" in shown and "B - A" not in shown
+    assert next(line for line in shown.splitlines() if line.startswith("A ")).startswith(
+        "A  fake:text?temperature"
+    )
 
 
 def test_what_a_test_of_two_suffers_from_stands_with_their_difference() -> None:
