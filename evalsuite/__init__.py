@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evalsuite.api import list_tasks, run
-    from evalsuite.comparison import compare
+    from evalsuite.comparing.comparison import compare
+    from evalsuite.comparing.planning import plan
+    from evalsuite.comparing.release_gate import gate
     from evalsuite.leaderboard import build_leaderboard
-    from evalsuite.planning import plan
     from evalsuite.record import load_record
-    from evalsuite.release_gate import gate
     from evalsuite.verification import verify
 
 _HOMES = {
     "build_leaderboard": "evalsuite.leaderboard",
-    "compare": "evalsuite.comparison",
-    "gate": "evalsuite.release_gate",
+    "compare": "evalsuite.comparing.comparison",
+    "gate": "evalsuite.comparing.release_gate",
     "list_tasks": "evalsuite.api",
     "load_record": "evalsuite.record",
-    "plan": "evalsuite.planning",
+    "plan": "evalsuite.comparing.planning",
     "run": "evalsuite.api",
     "verify": "evalsuite.verification",
 }

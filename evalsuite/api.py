@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from evalsuite import atomic
 from evalsuite.asking import Call
+from evalsuite.comparing.scored_record import ScoredRecord, scored_record
 from evalsuite.errors import BadInput
 from evalsuite.execution import Prepared, RunPlan, collect, execute, prepare
 from evalsuite.leaderboard import build_leaderboard
@@ -18,7 +19,6 @@ from evalsuite.leaderboard_csv import write_leaderboard
 from evalsuite.models.spec import first_problem
 from evalsuite.progress import Silent
 from evalsuite.record import Record, find_records, results_locked, save_record
-from evalsuite.scored_record import ScoredRecord, scored_record
 from evalsuite.settings import settings
 from evalsuite.tasks import TASKS, TaskCard
 from evalsuite.verification import check

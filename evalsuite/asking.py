@@ -13,21 +13,28 @@ from evalsuite.errors import BadInput, UnknownName
 from evalsuite.models.capabilities import (
     CAPABILITIES,
     Capability,
+    ClassifiesText,
     EmbedsText,
     GeneratesText,
     ModelHandle,
+    RatesText,
+    TokenizesText,
 )
 from evalsuite.models.spec import unknown
 from evalsuite.progress import Silent
 from evalsuite.prompts import Unit
+from evalsuite.questions import Question
 from evalsuite.redaction import redact
 from evalsuite.requests import (
     Decoding,
     Entrant,
+    LabelsPart,
+    Part,
     Prompt,
     Request,
     Response,
     Sampling,
+    TextPart,
     unique_by_key,
 )
 from evalsuite.response_folder import Folder
@@ -119,8 +126,15 @@ class Asker:
         -------
         ResponseTable
             Rows by unit, then replicate, then sample.
+
+        Raises
+        ------
+        BadInput
+            If the entrant uses beam search and more samples or replicates are asked for than it
+            has.
         """
         capability = self._capability(GeneratesText)
+        self._check_beams(samples)
         sampling = Sampling(**self.decoding.model_dump(), max_new_tokens=max_new_tokens)
         rows = []
         for unit in units:
@@ -140,9 +154,56 @@ class Asker:
                     rows.append(Row(unit, replicate, index, "planned", request))
         return self._answer(capability, rows)
 
+    def _check_beams(self, samples: int) -> None:
+        beams, model = self.decoding.beams, self.handle.entrant.model
+        if beams and beams < samples:
+            raise BadInput(
+                f"{model}: {beams} beams give {beams} answers to a prompt, and {samples} are asked "
+                f"for; use ?beams={samples} or --samples {beams}"
+            )
+        if beams and self._room.replicates > 1:
+            raise BadInput(
+                f"{model}: beam search gives the same answers with every seed; leave out "
+                "--replicates"
+            )
+
     def embed(self, table: ResponseTable) -> ResponseTable:
         """Embed the texts of a table; equal texts are asked once, blank ones not at all."""
         return self._ask_about(self._capability(EmbedsText), table, lambda row: row.text)
+
+    def embed_prompts(self, table: ResponseTable) -> ResponseTable:
+        """Embed the prompt behind each row of a table, whether an answer came or not."""
+        capability = self._capability(EmbedsText)
+        return self._ask_about(capability, table, lambda row: row.unit.prompt.text)
+
+    def tokenize(self, table: ResponseTable) -> ResponseTable:
+        """Cut the texts of a table into the model's tokens; see `TokenList.from_text`."""
+        return self._ask_about(self._capability(TokenizesText), table, lambda row: row.text)
+
+    def classify(self, questions: Sequence[Question], *, labels: Sequence[str]) -> ResponseTable:
+        """Score each label for each question; a row's ``scores`` are in the order of the labels."""
+        return self._ask(
+            self._capability(ClassifiesText), questions, (LabelsPart(labels=tuple(labels)),)
+        )
+
+    def rate(self, questions: Sequence[Question]) -> ResponseTable:
+        """Give each question one number, such as the reward of an answer to its prompt."""
+        return self._ask(self._capability(RatesText), questions)
+
+    def _ask(
+        self, capability: Capability, questions: Sequence[Question], more: tuple[Part, ...] = ()
+    ) -> ResponseTable:
+        rows = []
+        for question in questions:
+            request = None
+            status: RowStatus = "planned" if question.is_planned else "unasked"
+            if question.texts is not None:
+                parts = (*(TextPart(text=text) for text in question.texts), *more)
+                request = Request(capability.name, self.handle.entrant, Prompt(parts=parts))
+                status = "planned"
+            place = (question.unit, question.replicate, question.index)
+            rows.append(Row(*place, status, request, other=question.other))
+        return self._answer(capability, rows)
 
     def _ask_about(
         self,
@@ -247,9 +308,25 @@ class AbsentJudge:
         rows = [replace(row, status="unasked", request=None, response=None) for row in table.rows]
         return ResponseTable(self.role, rows, lambda keys: iter(()))
 
+    embed_prompts = embed
+    tokenize = embed
+
+    def classify(self, questions: Sequence[Question], *, labels: Sequence[str]) -> ResponseTable:
+        """Return a table without a row."""
+        return ResponseTable(self.role, (), lambda keys: iter(()))
+
+    def rate(self, questions: Sequence[Question]) -> ResponseTable:
+        """Return a table without a row."""
+        return ResponseTable(self.role, (), lambda keys: iter(()))
+
 
 def effective_decoding(handle: ModelHandle, default: Decoding) -> Decoding:
-    """The task's decoding, overridden by what the user chose in the model's name."""
+    """The task's decoding, overridden by what the user chose in the model's name.
+
+    Beam search takes nothing but the stop texts from the task: it does not sample.
+    """
+    if handle.chosen_decoding.get("beams"):
+        default = Decoding(stop=default.stop)
     return Decoding.model_validate(default.model_dump() | handle.chosen_decoding)
 
 

@@ -29,7 +29,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare records of one fingerprint: effect, interval, p (Holm), ranks, ties."""
-    from evalsuite.comparison import compare as compare_records
+    from evalsuite.comparing.comparison import compare as compare_records
     from evalsuite.report import compared
     from evalsuite.report.terminal import print_json
 
@@ -57,8 +57,8 @@ def gate(
 
     One-sided non-inferiority at 95 %. Exit codes: 0 PASS, 7 FAIL, 6 INCONCLUSIVE.
     """
-    from evalsuite.release_gate import gate as gate_records
-    from evalsuite.release_gate import save_gate
+    from evalsuite.comparing.release_gate import gate as gate_records
+    from evalsuite.comparing.release_gate import save_gate
     from evalsuite.report import compared
     from evalsuite.report.terminal import print_json
 
@@ -91,7 +91,7 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Say how many prompts (and samples) find a difference, and what is found by those at hand."""
-    from evalsuite.planning import plan as make_plan
+    from evalsuite.comparing.planning import plan as make_plan
     from evalsuite.report import compared
     from evalsuite.report.terminal import print_json
 

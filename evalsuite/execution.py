@@ -16,7 +16,7 @@ from evalsuite.errors import BadInput, MissingPackage, UnknownName
 from evalsuite.fingerprint import Apparatus, apparatus
 from evalsuite.measures import ALL, MeasureEstimate, UnitScores, estimate_measure, unit_scores
 from evalsuite.models.backends import open_model
-from evalsuite.models.capabilities import CAPABILITIES, ModelHandle
+from evalsuite.models.capabilities import CAPABILITIES, ModelHandle, NeedsUnits
 from evalsuite.models.spec import unknown
 from evalsuite.progress import Silent
 from evalsuite.prompts import Unit, read_prompts, stratified
@@ -125,9 +125,12 @@ def prepare(plan: RunPlan, settings: Settings) -> Prepared:
             raise BadInput("samples is given twice: by --samples and by --option samples=...")
         values["samples"] = plan.samples
     options = task.read_options(mode_name, values)
-    set_name, units = _units(task, plan.set)
-    if plan.limit is not None:
-        units = stratified(units, plan.limit)
+    set_name, known = _units(task, plan.set)
+    units = known if plan.limit is None else stratified(known, plan.limit)
+    if isinstance(model, NeedsUnits):
+        model = model.for_units(
+            units, known=known, samples=options.samples, replicates=plan.replicates
+        )
     judges, absent = _open_judges(task, plan, settings)
     _refuse_secrets([model.entrant, *(judge.entrant for judge in judges.values())])
     return Prepared(

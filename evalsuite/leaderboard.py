@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from evalsuite.comparing.scored_record import ScoredRecord, scored_record
+from evalsuite.comparing.standings import rank
 from evalsuite.measures import ALL
 from evalsuite.record import Record, entrant_name, load_record
-from evalsuite.scored_record import ScoredRecord, scored_record
-from evalsuite.standings import rank
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,15 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 Status = Literal["ok", "refused", "filtered", "error"]
 Finish = Literal["stop", "length"]
@@ -98,6 +106,11 @@ class Decoding(Frozen):
         likeliest token's probability below which a token is dropped, in [0, 1).
     stop : tuple of str
         Texts that end an answer; they are not part of it.
+    beams, beam_groups : int
+        Beam search instead of sampling where ``beams`` is not 0: sample i of a prompt is its i-th
+        best hypothesis. Several groups, each of ``beams / beam_groups``: diverse beam search.
+    diversity_strength : float
+        Lambda of diverse beam search, the penalty for a token that earlier groups chose.
     """
 
     temperature: float = Field(1.0, ge=0.0, allow_inf_nan=False)
@@ -105,12 +118,37 @@ class Decoding(Frozen):
     top_k: int = Field(0, ge=0)
     min_p: float = Field(0.0, ge=0.0, lt=1.0)
     stop: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    beams: int = Field(0, ge=0, le=1024)
+    beam_groups: int = Field(1, ge=1, le=1024)
+    diversity_strength: float = Field(0.0, ge=0.0, allow_inf_nan=False)
 
-    @field_validator("temperature", "min_p")
+    @field_validator("temperature", "min_p", "diversity_strength")
     @classmethod
     def _one_zero(cls, value: float) -> float:
         """Take -0.0 for 0.0: equal values, so equal keys."""
         return value + 0.0
+
+    @model_validator(mode="after")
+    def _beams_fit(self) -> Self:
+        if not self.beams:
+            if self.beam_groups > 1 or self.diversity_strength:
+                raise ValueError("beam_groups and diversity_strength need beams")
+            return self
+        if self.beams % self.beam_groups:
+            raise ValueError(f"{self.beams} beams cannot be cut into {self.beam_groups} groups")
+        if self.diversity_strength and self.beam_groups == 1:
+            raise ValueError("diversity_strength needs beam_groups of 2 or more")
+        if (self.temperature, self.top_p, self.top_k, self.min_p) != (1.0, 1.0, 0, 0.0):
+            raise ValueError("beam search takes no temperature, top_p, top_k or min_p")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_later_fields(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out fields that came later while they are at their defaults: keys stay valid."""
+        values: dict[str, Any] = handler(self)
+        later = ("beams", "beam_groups", "diversity_strength")
+        defaults = {name: type(self).model_fields[name].default for name in later}
+        return {n: v for n, v in values.items() if n not in defaults or v != defaults[n]}
 
 
 class Sampling(Decoding):

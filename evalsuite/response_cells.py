@@ -52,15 +52,29 @@ SCHEMA = pa.schema(
         ("message", pa.string()),
         ("vector", pa.list_(pa.float32())),
         ("sha256", pa.string()),
+        ("other", pa.int32()),
+        ("scores", pa.list_(pa.float64())),
     ]
 )
+
+LATER = ("other", "scores")
+"""Columns that came with schema 3; older files lack them, and no checksum covers their nulls."""
 
 ANSWER = ("text", "finish", "n_prompt_tokens", "n_new_tokens", "message")
 """Cells of an answer, but for its status and its vector."""
 
 _REQUEST = ("capability", "prompt", "sampling", "seed", "sample", "occurrence")
 _BY_NAME = {capability.name: capability for capability in CAPABILITIES.values()}
-_VALUE = {"generates_text": "text", "embeds_text": "vector", "embeds_images": "vector"}
+_VALUE = {
+    "generates_text": "text",
+    "embeds_text": "vector",
+    "embeds_images": "vector",
+    "classifies_text": "scores",
+    "rates_text": "scores",
+    "tokenizes_text": "text",
+}
+# A text may come with the probability that its model put into words.
+_MAY_HAVE_SCORES = ("generates_text",)
 _LONGEST = 200
 
 Cells = Mapping[str, Any]
@@ -92,6 +106,7 @@ def row_cells(name: str, role: str, row: Row, vector: Any) -> dict[str, Any]:
         "stratum": row.unit.stratum,
         "replicate": row.replicate,
         "index": row.index,
+        "other": row.other,
         "status": row.status,
         "vector": vector,
     }
@@ -108,19 +123,22 @@ def row_cells(name: str, role: str, row: Row, vector: Any) -> dict[str, Any]:
         }
     if row.response is not None:
         cells |= {name: getattr(row.response, name) for name in ANSWER}
+        cells["scores"] = None if row.scores is None else list(row.scores)
     return cells
 
 
 def checksum(cells: Cells) -> str:
-    """sha256 over every cell of a row, the vector by its bytes."""
+    """sha256 over every cell of a row, vector and scores by their bytes."""
     small = {
         name: value.hex() if isinstance(value, bytes) else value
         for name, value in cells.items()
-        if name not in {"vector", "sha256"}
+        if name not in {"vector", "scores", "sha256"} and not (name in LATER and value is None)
     }
     hasher = hashlib.sha256(canonical_json(small).encode())
     if cells["vector"] is not None:
         hasher.update(np.asarray(cells["vector"], dtype="<f4").tobytes())
+    if cells["scores"] is not None:
+        hasher.update(b"scores" + np.asarray(cells["scores"], dtype="<f8").tobytes())
     return hasher.hexdigest()
 
 
@@ -160,19 +178,23 @@ def read_row(cells: Cells, unit: Unit, entrants: Mapping[str, Entrant], vector: 
     """
     for name in ("replicate", "index"):
         _require(cells[name] is not None and cells[name] >= 0, f"{name} is {cells[name]}")
+    other = cells["other"]
+    _require(other is None or other >= 0, f"other is {other}")
     own = (cells["cluster"], cells["stratum"])
     _require(own == (unit.cluster, unit.stratum), "its cluster or stratum is not its unit's")
     place = (unit, cells["replicate"], cells["index"])
     status = cells["status"]
     if cells["key"] is None:
         _require(status == "unasked", f"status {status!r} without a request")
-        filled = [n for n in (*_REQUEST, *ANSWER) if cells[n] is not None]
+        filled = [n for n in (*_REQUEST, *ANSWER, "scores") if cells[n] is not None]
         _require(vector is None and not filled, "was not asked and has an answer or a request")
-        return Row(*place, "unasked")
+        return Row(*place, "unasked", other=other)
     request = _request(cells, entrants)
     _check_answer(cells, vector)
-    response = Response(request.key, status, **{name: cells[name] for name in ANSWER})
-    return Row(*place, status, request, response)
+    scores = None if cells["scores"] is None else tuple(cells["scores"])
+    answer = {name: cells[name] for name in ANSWER}
+    response = Response(request.key, status, scores=scores, **answer)
+    return Row(*place, status, request, response, other)
 
 
 def _request(cells: Cells, entrants: Mapping[str, Entrant]) -> Request:
@@ -214,15 +236,21 @@ def _check_answer(cells: Cells, vector: Any) -> None:
     status = cells["status"]
     _require(status in {"ok", "refused", "filtered", "error"}, f"status {status!r} is none")
     found = {"text": cells["text"] is not None, "vector": vector is not None}
+    found["scores"] = cells["scores"] is not None
     wanted = _VALUE.get(cells["capability"])
     for name, is_there in found.items():
         if status != "ok":
             _require(not is_there, f"status {status!r} with a {name}")
-        elif wanted is not None:
+        elif wanted is not None and not (
+            name == "scores" and cells["capability"] in _MAY_HAVE_SCORES
+        ):
             _require(is_there == (name == wanted), f"an answer of {cells['capability']} with "
                      f"{'a' if is_there else 'no'} {name}")  # fmt: skip
     if vector is not None:
         _require(vector.size > 0 and bool(np.isfinite(vector).all()), "vector is not finite")
+    if cells["scores"] is not None:
+        scores = np.array(cells["scores"], dtype=np.float64)
+        _require(scores.size > 0 and bool(np.isfinite(scores).all()), "scores are not finite")
     _require(cells["finish"] in {None, "stop", "length"}, f"finish {cells['finish']!r} is none")
     for name in ("n_prompt_tokens", "n_new_tokens"):
         _require(cells[name] is None or cells[name] >= 0, f"{name} is {cells[name]}")

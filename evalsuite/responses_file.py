@@ -14,6 +14,7 @@ from evalsuite.prompts import Unit
 from evalsuite.requests import Entrant, Response
 from evalsuite.response_cells import (
     ANSWER,
+    LATER,
     SCHEMA,
     UNITS,
     Cells,
@@ -143,7 +144,7 @@ class ResponsesFile:
         places: dict[bytes, int] = {}
         tables: dict[str, list[Row]] = {}
         roles: dict[str, str] = {}
-        last: dict[str, tuple[int, int, int]] = {}
+        last: dict[str, tuple[int, int, int, int]] = {}
         for place, cells in enumerate(self._cells):
             name = cells["table"]
             if name == UNITS:
@@ -155,8 +156,11 @@ class ResponsesFile:
                 # An error may have been another answer a call later: it is not final.
                 if row.request is not None and row.status != "error":
                     self._compare(place, places.setdefault(row.request.key, place))
-                own = (ranks[row.unit.id], row.replicate, row.index)
-                if own <= last.get(name, (-1, 0, 0)):
+                other = -1 if row.other is None else row.other
+                own = (ranks[row.unit.id], row.replicate, row.index, other)
+                before = last.get(name, (-1, 0, 0, 0))
+                # Several questions may be about one pair of samples.
+                if own < before or (own == before and row.other is None):
                     raise UnsoundRow("stands twice, or not in the order of units and samples")
             except UnsoundRow as error:
                 self._reject(place, f": {error}")
@@ -185,7 +189,8 @@ class ResponsesFile:
             return
         one, other = self._cells[first], self._cells[place]
         vectors = [self._vector(first), self._vector(place)]
-        if any(one[n] != other[n] for n in ("status", *ANSWER)) or not np.array_equal(*vectors):
+        small = ("status", "scores", *ANSWER)
+        if any(one[n] != other[n] for n in small) or not np.array_equal(*vectors):
             raise UnsoundRow(f"another answer than row {first} to an equal request")
 
     def _reader(
@@ -203,6 +208,11 @@ def _read_columns(path: Path) -> pa.Table:
         table = pq.read_table(path, memory_map=True)
     except (OSError, pa.ArrowException) as error:
         raise BadInput(f"{path}: cannot be read as responses ({error})") from None
+    for name in LATER:
+        if name not in table.column_names:
+            table = table.append_column(
+                SCHEMA.field(name), pa.nulls(len(table), SCHEMA.field(name).type)
+            )
     if table.schema.names != SCHEMA.names:
         raise VerificationFailed(f"{path.name}: its columns are not those of a run")
     for own, other in zip(SCHEMA, table.schema, strict=True):

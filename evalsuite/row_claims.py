@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from evalsuite.prompts import Unit
 from evalsuite.record import Counts, Record
-from evalsuite.requests import Decoding, Request
+from evalsuite.requests import Decoding, Request, TextPart
 from evalsuite.tables import ResponseTable, Row, Tables
 from evalsuite.tasks import Task, TaskOptions
 
@@ -139,7 +139,7 @@ def _occurrence_problems(tables: Tables) -> Iterator[str]:
 
 
 def _misplaced_questions(tables: Tables) -> Iterator[str]:
-    """What a judge is asked to embed is an answer of that very unit, replicate and sample."""
+    """What a judge is asked is about answers of that very unit, replicate and sample."""
     texts: dict[tuple[str, int, int], list[str]] = defaultdict(list)
     for table in tables.values():
         for row in table.rows:
@@ -149,20 +149,28 @@ def _misplaced_questions(tables: Tables) -> Iterator[str]:
         if all(row.request is None for row in table.rows):
             continue  # No judge is there, or no answer came that it could be asked about.
         for row in table.rows:
-            answers = texts.get((row.unit.id, row.replicate, row.index), [])
+            samples = (row.index,) if row.other is None else (row.index, row.other)
+            answers = [
+                text
+                for sample in samples
+                for text in texts.get((row.unit.id, row.replicate, sample), [])
+            ]
             if not answers or _is_drawn(row.request):
                 continue
             request = row.request
             if request is None and all(answers):
                 yield f"{_where(name, row)}: was not asked although there is an answer to ask about"
-            elif request is not None and not _asks_about(request, answers):
+            elif request is not None and not _asks_about(request, row.unit, answers):
                 yield f"{_where(name, row)}: asks about a text that is no answer of this sample"
 
 
-def _asks_about(request: Request, answers: Sequence[str]) -> bool:
-    if request.capability != "embeds_text":
-        return True
-    return any(text and text in request.prompt.text for text in answers)
+def _asks_about(request: Request, unit: Unit, answers: Sequence[str]) -> bool:
+    """Whether every text is the prompt, holds an answer, or is a part (a sentence) of one."""
+    prompt = unit.prompt.text
+    shown = [part.text for part in request.prompt.parts if isinstance(part, TextPart)]
+    if request.capability in {"embeds_text", "tokenizes_text"}:
+        return all(t == prompt or any(a and a in t for a in answers) for t in shown)
+    return all(t == prompt or any(a and (a in t or t in a) for a in answers) for t in shown)
 
 
 def _is_drawn(request: Request | None) -> bool:

@@ -19,7 +19,8 @@ RowStatus = Status | Literal["planned", "unasked"]
 class Row:
     """One answer of a table; small values only.
 
-    ``request`` is None where nothing was asked; ``response`` where nothing came.
+    ``request`` is None where nothing was asked; ``response`` where nothing came. ``other`` is the
+    second sample where a judge was asked about a pair of them.
     """
 
     unit: Unit
@@ -28,11 +29,17 @@ class Row:
     status: RowStatus
     request: Request | None = None
     response: Response | None = None
+    other: int | None = None
 
     @property
     def text(self) -> str | None:
         """The answer's text; None unless the status is ``ok``."""
         return self.response.text if self.response else None
+
+    @property
+    def scores(self) -> tuple[float, ...] | None:
+        """The scores that a judge gave; None unless the status is ``ok``."""
+        return self.response.scores if self.response else None
 
 
 @dataclass(frozen=True)

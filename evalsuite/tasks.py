@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -75,6 +75,9 @@ class TaskCard(Card):
         Prompt sets by name; the first is the default.
     data : tuple of DataFile
         Other files the task reads.
+    beside_headline : tuple of str
+        Measures that stand beside the headline where entrants are put side by side: what tells
+        whether its gain was paid for (quality, length).
     max_missing : float
         Largest share of missing answers with which a row is still complete.
     """
@@ -91,6 +94,7 @@ class TaskCard(Card):
     sets: dict[str, DataFile]
     data: tuple[DataFile, ...] = ()
     decoding: Decoding = Decoding()
+    beside_headline: tuple[str, ...] = ()
     max_missing: float = Field(0.1, ge=0.0, lt=1.0)
 
     @model_validator(mode="after")
@@ -100,6 +104,8 @@ class TaskCard(Card):
             raise ValueError("two measures of one name")
         if self.headline not in names:
             raise ValueError(f"headline {self.headline!r} is none of the measures")
+        if lacking := set(self.beside_headline) - set(names):
+            raise ValueError(f"beside_headline {min(lacking)!r} is none of the measures")
         if not self.sets:
             raise ValueError("a task needs a prompt set")
         strange = [r.capability for r in self.judges.values() if r.capability not in CAPABILITIES]
@@ -113,6 +119,24 @@ class TaskCard(Card):
             if card.name == name:
                 return card
         raise UnknownName(unknown("measure", name, [m.name for m in self.measures], of=self.name))
+
+
+@dataclass(frozen=True)
+class View:
+    """A small table for people that a task makes of the responses of one run.
+
+    Parameters
+    ----------
+    note : str
+        What a reader has to know of it.
+    columns : tuple of str
+    rows : tuple of tuples of str, int, float or None
+    """
+
+    title: str
+    note: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | int | float | None, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -131,6 +155,8 @@ class Mode:
         The task's options, a subclass of `TaskOptions`.
     default_model : str
         What ``evalsuite run TASK`` takes where no model is named.
+    views : dict of str to callable
+        ``(tables, options) -> View``: what ``evalsuite show RECORD --view NAME`` prints.
     """
 
     asks: type
@@ -138,6 +164,7 @@ class Mode:
     score: Callable[[Tables, Any], list[Measure]]
     options: type[TaskOptions]
     default_model: str
+    views: dict[str, Callable[[Tables, Any], View]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

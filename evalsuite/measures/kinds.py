@@ -1,6 +1,6 @@
 """The kinds of measures that ``score`` may return, and the rows they are made of."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -131,6 +131,8 @@ class PooledMeasure:
         Units in the set, and units that had to be left out of it.
     notes : tuple of str
         What a reader must know of the value; they join the estimate's warnings.
+    facts : dict of str to float
+        Numbers that stand beside the estimate.
     """
 
     name: str
@@ -139,6 +141,7 @@ class PooledMeasure:
     n: int
     n_missing: int = 0
     notes: tuple[str, ...] = ()
+    facts: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,8 @@ def whole_set(measure: Measure, level: float) -> Whole:
     if isinstance(measure, PooledMeasure):
         estimate = _jackknife(found, measure.n_missing, level)
         notes = (*measure.notes, *estimate.warnings)
-        return Whole(estimate.model_copy(update={"warnings": notes}), found.is_partial)
+        estimate = estimate.model_copy(update={"warnings": notes})
+        return Whole(estimate, found.is_partial, dict(measure.facts))
     return Whole(_jackknife(found, found.n_missing, level), found.is_partial)
 
 

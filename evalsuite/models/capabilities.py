@@ -1,10 +1,14 @@
 """What a model can be asked to do. A judge is a model in another role."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from evalsuite.requests import Entrant, ImagePart, Request, Response
+from evalsuite.requests import Entrant, ImagePart, Request, Response, canonical_json
+
+if TYPE_CHECKING:
+    from evalsuite.prompts import Unit
 
 ReadImage = Callable[[ImagePart], bytes]
 """Gives the PNG bytes of an image part."""
@@ -43,6 +47,20 @@ class ClassifiesText(Protocol):
     """Scores each label of a closed set for a text, or for a pair (premise and hypothesis)."""
 
     def classify_text(self, requests: Sequence[Request]) -> list[Response]: ...
+
+
+@runtime_checkable
+class RatesText(Protocol):
+    """Gives one number to a text, or to an answer (second part) to a prompt (first): a reward."""
+
+    def rate_text(self, requests: Sequence[Request]) -> list[Response]: ...
+
+
+@runtime_checkable
+class TokenizesText(Protocol):
+    """Cuts a text into tokens: a JSON text with ``vocab_size`` and ``ids`` (`token_list`)."""
+
+    def tokenize_text(self, requests: Sequence[Request]) -> list[Response]: ...
 
 
 @runtime_checkable
@@ -99,6 +117,8 @@ CAPABILITIES: dict[type, Capability] = {
         Capability("embeds_text", EmbedsText, "embed_text"),
         Capability("embeds_images", EmbedsImages, "embed_images", sees_images=True),
         Capability("classifies_text", ClassifiesText, "classify_text"),
+        Capability("rates_text", RatesText, "rate_text"),
+        Capability("tokenizes_text", TokenizesText, "tokenize_text"),
         Capability("classifies_images", ClassifiesImages, "classify_images", sees_images=True),
         Capability("detects_objects", DetectsObjects, "detect_objects", sees_images=True),
         Capability(
@@ -145,3 +165,54 @@ class ModelHandle(Protocol):
     def load(self, device: str) -> LoadedModel:
         """Load onto ``auto``, ``cpu`` or ``cuda``. The only step that may import torch."""
         ...
+
+
+@runtime_checkable
+class NeedsUnits(Protocol):
+    """A handle that must know what a run will ask: one on answers that stand in a file."""
+
+    def for_units(
+        self,
+        units: "Sequence[Unit]",
+        *,
+        known: "Sequence[Unit]",
+        samples: int,
+        replicates: int,
+    ) -> ModelHandle:
+        """Check that there is an answer to everything that will be asked.
+
+        Parameters
+        ----------
+        units : sequence of Unit
+            What is asked.
+        known : sequence of Unit
+            The whole prompt set, of which ``units`` may be a part.
+
+        Raises
+        ------
+        BadInput
+            Naming the file and line, or the prompt, that does not fit.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class TokenList:
+    """A text as tokens of a model's vocabulary."""
+
+    vocab_size: int
+    ids: tuple[int, ...]
+
+    def to_text(self) -> str:
+        """As the answer of a model that `TokenizesText`."""
+        return canonical_json({"vocab_size": self.vocab_size, "ids": self.ids})
+
+    @classmethod
+    def from_text(cls, text: str) -> "TokenList":
+        """Read such an answer.
+
+        >>> TokenList.from_text(TokenList(10, (3, 4)).to_text())
+        TokenList(vocab_size=10, ids=(3, 4))
+        """
+        value = json.loads(text)
+        return cls(int(value["vocab_size"]), tuple(int(number) for number in value["ids"]))

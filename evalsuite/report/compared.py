@@ -2,13 +2,13 @@
 
 from rich.table import Table
 
-from evalsuite.comparison import Comparison
+from evalsuite.comparing.comparison import Comparison
+from evalsuite.comparing.pair_tests import PairResult
+from evalsuite.comparing.planning import PlanResult
+from evalsuite.comparing.release_gate import GateResult
+from evalsuite.comparing.scored_record import incomplete_note
 from evalsuite.measures import ALL
-from evalsuite.pair_tests import PairResult
-from evalsuite.planning import PlanResult
-from evalsuite.release_gate import GateResult
 from evalsuite.report.terminal import add_row, console, interval, rank_text, say, table
-from evalsuite.scored_record import incomplete_note
 from evalsuite.stats import Estimate
 from evalsuite.stats.noninferiority import NonInferiority
 

@@ -11,10 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalsuite.errors import BadInput
-from evalsuite.fingerprint import Apparatus
-from evalsuite.measures import MeanMeasure, MeasureCard, MeasureRow, UnitScores, unit_scores
-from evalsuite.pairing import (
+from evalsuite.comparing.pairing import (
     Side,
     UnitTable,
     check_comparable,
@@ -24,6 +21,9 @@ from evalsuite.pairing import (
     pair,
     unit_means,
 )
+from evalsuite.errors import BadInput
+from evalsuite.fingerprint import Apparatus
+from evalsuite.measures import MeanMeasure, MeasureCard, MeasureRow, UnitScores, unit_scores
 from evalsuite.tables import Tables
 from tests.core.answer_tables import Place, answer_tables, kept
 

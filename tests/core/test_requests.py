@@ -78,6 +78,9 @@ def test_the_key_does_not_change_with_names_or_the_decoding_beside_it(change):
         {"min_p": 0.05},
         {"stop": ("\n",)},
         {"max_new_tokens": 49},
+        {"beams": 4},
+        {"beams": 4, "beam_groups": 2},
+        {"beams": 4, "beam_groups": 2, "diversity_strength": 0.5},
     ],
     ids=str,
 )
@@ -93,7 +96,33 @@ def test_every_field_of_the_sampling_has_a_case_above():
         "min_p",
         "stop",
         "max_new_tokens",
+        "beams",
+        "beam_groups",
+        "diversity_strength",
     }
+
+
+def test_a_sampling_without_beams_has_the_key_that_it_had_before_there_were_beams():
+    old = {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0, "stop": []}
+    assert Sampling().model_dump(mode="json") == old | {"max_new_tokens": 48}
+    assert Sampling(beams=0).digest == Sampling().digest
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"beam_groups": 2},
+        {"diversity_strength": 0.5},
+        {"beams": 4, "diversity_strength": 0.5},
+        {"beams": 4, "beam_groups": 3},
+        {"beams": 4, "temperature": 0.5},
+        {"beams": 4, "top_p": 0.5},
+    ],
+    ids=str,
+)
+def test_beams_that_do_not_fit_together_are_refused(fields):
+    with pytest.raises(ValidationError, match="beam"):
+        Decoding.model_validate(fields)
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalsuite.tables import Tables
-from evalsuite.trimming import (
+from evalsuite.comparing.trimming import (
     asked_samples,
     restricted,
     trimmed,
     usable_samples,
     without_sample,
 )
+from evalsuite.tables import Tables
 from tests.core.answer_tables import Place, answer_tables, kept
 
 WHOLE = ("one", "two", "three", "four")

@@ -19,14 +19,14 @@ from statsmodels.stats.multitest import multipletests
 import evalsuite
 from evalsuite import pair_tests
 from evalsuite.api import publish
-from evalsuite.comparison import Comparison
+from evalsuite.comparing.comparison import Comparison
+from evalsuite.comparing.pairing import Side, UnitTable
+from evalsuite.comparing.scored_record import open_record
 from evalsuite.errors import BadInput, VerificationFailed
 from evalsuite.leaderboard import build_leaderboard
 from evalsuite.leaderboard_csv import read_leaderboard
 from evalsuite.measures import MeanMeasure, MeasureCard, MeasureRow, unit_scores
-from evalsuite.pairing import Side, UnitTable
 from evalsuite.record import Record, load_record
-from evalsuite.scored_record import open_record
 from evalsuite.scores_file import scores_digest
 from evalsuite.stats.paired import paired_difference
 from evalsuite.stats.signflip import sign_flip_test
@@ -942,7 +942,7 @@ def test_a_run_again_replaces_the_record_of_schema_1_of_the_same_answers(
     again = make(tmp_path, "fake:text", limit=12, samples=2, judges=judges)
     assert again == place
     new = load_record(again)
-    assert new.schema_version == 2 and new.hash == load_record(fresh).hash
+    assert new.schema_version == 3 and new.hash == load_record(fresh).hash
     assert (again / "scores.parquet").is_file()
     assert evalsuite.verify(again).problems == ()
 

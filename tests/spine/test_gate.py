@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 import evalsuite
+from evalsuite.comparing.pair_tests import unit_differences
+from evalsuite.comparing.pairing import Side, UnitTable, unit_means
+from evalsuite.comparing.release_gate import GateResult, _Test, _worst_case
 from evalsuite.errors import BadInput
 from evalsuite.measures import MeasureCard, UnitScores
-from evalsuite.pair_tests import unit_differences
-from evalsuite.pairing import Side, UnitTable, unit_means
 from evalsuite.record import load_record
-from evalsuite.release_gate import GateResult, _Test, _worst_case
 from evalsuite.stats.noninferiority import non_inferiority, non_inferiority_ratio
 from tests.spine.records import by_unit, command, make, refusal, scores
 

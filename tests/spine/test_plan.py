@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import evalsuite
+from evalsuite.comparing.pairing import UnitTable
+from evalsuite.comparing.planning import _in_clusters, _need, _parts, _Pilot, _Request
 from evalsuite.errors import BadInput
 from evalsuite.measures import MeanMeasure, MeasureCard, MeasureRow, unit_scores
-from evalsuite.pairing import UnitTable
-from evalsuite.planning import _in_clusters, _need, _parts, _Pilot, _Request
 from evalsuite.stats.allocation import (
     Costs,
     VarianceComponents,

@@ -6,10 +6,10 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from evalsuite.comparing.pairing import Side, UnitTable, pair
 from evalsuite.errors import TooLittleInCommon
 from evalsuite.measures import ALL
 from evalsuite.measures.unit_scores import linked
-from evalsuite.pairing import Side, UnitTable, pair
 from evalsuite.requests import Frozen
 from evalsuite.stats import Estimate, mean_interval
 from evalsuite.stats.multiplicity import holm

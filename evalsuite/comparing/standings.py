@@ -5,12 +5,12 @@ from itertools import combinations
 
 import numpy as np
 
+from evalsuite.comparing.pair_tests import LEVEL, PairResult, compared_pairs
+from evalsuite.comparing.pairing import Side, check_comparable, line_up
+from evalsuite.comparing.scored_record import ScoredRecord
 from evalsuite.errors import BadInput
 from evalsuite.measures import ALL, MeasureEstimate
-from evalsuite.pair_tests import LEVEL, PairResult, compared_pairs
-from evalsuite.pairing import Side, check_comparable, line_up
 from evalsuite.requests import Frozen
-from evalsuite.scored_record import ScoredRecord
 from evalsuite.stats.ranking import rank_intervals
 
 

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from evalsuite.comparing.moved_units import MovedSides, MovedUnit, UnitMeans, moved_units
+from evalsuite.comparing.pair_tests import LEVEL, PairResult, compared_pairs
+from evalsuite.comparing.pairing import Side, UnitTable, check_comparable, line_up, paired
+from evalsuite.comparing.scored_record import ScoredRecord, open_record, told_apart
+from evalsuite.comparing.standings import Standing, sort_key, standings
 from evalsuite.errors import BadInput
 from evalsuite.measures import ALL
-from evalsuite.moved_units import MovedSides, MovedUnit, UnitMeans, moved_units
-from evalsuite.pair_tests import LEVEL, PairResult, compared_pairs
-from evalsuite.pairing import Side, UnitTable, check_comparable, line_up, paired
 from evalsuite.requests import Frozen
-from evalsuite.scored_record import ScoredRecord, open_record, told_apart
-from evalsuite.standings import Standing, sort_key, standings
 
 
 class Comparison(Frozen):

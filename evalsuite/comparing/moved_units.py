@@ -7,13 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from evalsuite.comparing.scored_record import ScoredRecord
+from evalsuite.comparing.trimming import (
+    Place,
+    asked_samples,
+    trimmed,
+    usable_samples,
+    without_sample,
+)
 from evalsuite.measures import UnitScores
 from evalsuite.requests import Frozen
-from evalsuite.scored_record import ScoredRecord
 from evalsuite.stats.multiplicity import benjamini_hochberg
 from evalsuite.stats.paired import SMALLEST
 from evalsuite.tables import Tables
-from evalsuite.trimming import Place, asked_samples, trimmed, usable_samples, without_sample
 
 Floats = NDArray[np.float64]
 

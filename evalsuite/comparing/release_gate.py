@@ -8,10 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalsuite import atomic
-from evalsuite.errors import BadInput
-from evalsuite.measures import ALL, MeasureCard, UnitScores
-from evalsuite.pair_tests import unit_differences
-from evalsuite.pairing import (
+from evalsuite.comparing.pair_tests import unit_differences
+from evalsuite.comparing.pairing import (
     Side,
     UnitTable,
     check_comparable,
@@ -20,8 +18,10 @@ from evalsuite.pairing import (
     pair,
     unit_means,
 )
+from evalsuite.comparing.scored_record import ScoredRecord, incomplete_note, open_record, told_apart
+from evalsuite.errors import BadInput
+from evalsuite.measures import ALL, MeasureCard, UnitScores
 from evalsuite.requests import Frozen
-from evalsuite.scored_record import ScoredRecord, incomplete_note, open_record, told_apart
 from evalsuite.stats.noninferiority import (
     NonInferiority,
     Verdict,

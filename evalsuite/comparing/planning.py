@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from evalsuite.comparing.pairing import Side, UnitTable, check_comparable, line_up, pair
+from evalsuite.comparing.scored_record import ScoredRecord, open_record, told_apart
 from evalsuite.errors import BadInput
 from evalsuite.measures import UnitScores
-from evalsuite.pairing import Side, UnitTable, check_comparable, line_up, pair
 from evalsuite.requests import Frozen
-from evalsuite.scored_record import ScoredRecord, open_record, told_apart
 from evalsuite.stats import mean_interval
 from evalsuite.stats.allocation import (
     Costs,

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from evalsuite.comparing.scored_record import ScoredRecord
+from evalsuite.comparing.trimming import trimmed
 from evalsuite.errors import BadInput, TooLittleInCommon
 from evalsuite.fingerprint import Apparatus
 from evalsuite.measures import ALL, UnitScores
 from evalsuite.measures.unit_scores import COLUMNS
-from evalsuite.scored_record import ScoredRecord
 from evalsuite.tables import Tables
-from evalsuite.trimming import trimmed
 
 MIN_OVERLAP = 0.9
 """Smallest share of the units that must have a value on both sides of a comparison."""

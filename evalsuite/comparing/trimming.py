@@ -52,6 +52,8 @@ def usable_samples(tables: Tables) -> dict[Place, list[int]]:
         if all(row.request is None for row in table.rows):
             continue  # No judge in that role: nothing was asked of any sample.
         for row in table.rows:
+            if row.other is not None:
+                continue  # A pair that was not judged says nothing against its samples.
             places[row.unit.id, row.replicate][row.index] = None
             if not _is_usable(row):
                 bad.add((row.unit.id, row.replicate, row.index))
@@ -76,16 +78,17 @@ def restricted(tables: Tables, kept: Mapping[Place, frozenset[int]]) -> Tables:
         **{
             name: ResponseTable(
                 table.role,
-                [
-                    row
-                    for row in table.rows
-                    if row.index in kept.get((row.unit.id, row.replicate), ())
-                ],
+                [row for row in table.rows if _is_kept(row, kept)],
                 table.read,
             )
             for name, table in tables.items()
         }
     )
+
+
+def _is_kept(row: Row, kept: Mapping[Place, frozenset[int]]) -> bool:
+    own = kept.get((row.unit.id, row.replicate), frozenset())
+    return row.index in own and (row.other is None or row.other in own)
 
 
 def without_sample(tables: Tables, index: int) -> Tables:
