@@ -76,7 +76,7 @@ def load_causal(handle: "TransformersHandle", device: str) -> CausalModel:
     check_padding(model, handle.entrant.model)
     tokenizer = _load_tokenizer(handle)
     options: Any = handle.options
-    template = PromptTemplate(options.template, options.system)
+    template = PromptTemplate(options.template, options.system, options.verbalized)
     budget = options.batch_tokens or _BATCH_TOKENS[model.device.type]
     return CausalModel(
         TextGenerator(model, tokenizer, template, handle.facts.positions),

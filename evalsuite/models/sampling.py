@@ -86,9 +86,9 @@ def generate(
     """
     if not rows:
         return []
-    progress = [_Progress(row) for row in rows]
+    progress = [Progress(row) for row in rows]
     with torch.inference_mode():
-        batch = _Batch(model, progress)
+        batch = Batch(model, progress)
         while True:
             chances = np.array([p.chance() for p in batch.live])
             tokens = draw(batch.logits, [p.row.sampling for p in batch.live], chances)
@@ -129,7 +129,7 @@ def forced_logits(
             SampleRow(prompt, b"", Sampling(max_new_tokens=len(answer) + 1))
             for prompt, answer in answers.items()
         ]
-        batch = _Batch(model, [_Progress(row) for row in rows])
+        batch = Batch(model, [Progress(row) for row in rows])
         while True:
             for p, row_logits in zip(batch.live, batch.logits, strict=True):
                 answer = answers[p.row.prompt]
@@ -147,7 +147,7 @@ def forced_logits(
 
 
 @dataclass(eq=False)
-class _Progress:
+class Progress:
     """A row while it is being drawn."""
 
     row: SampleRow
@@ -159,6 +159,7 @@ class _Progress:
 
     @property
     def ended(self) -> bool:
+        """Whether nothing more is to be drawn."""
         return self.finish is not None or self.problem is not None
 
     def chance(self) -> float:
@@ -168,6 +169,7 @@ class _Progress:
         return float(self.stream[0 if self.ended else self.n_drawn])
 
     def take(self, token: int | None, end_ids: frozenset[int], has_stop: HasStop) -> None:
+        """Add a drawn token; None where the logits were not finite."""
         if token is None:
             self.problem = f"the logits of token {self.n_drawn + 1} of the answer are not finite"
             return
@@ -183,13 +185,14 @@ class _Progress:
             self.finish = "length"
 
     def result(self) -> Drawn:
+        """What was drawn."""
         return Drawn(tuple(self.tokens), self.n_drawn, self.finish, self.problem)
 
 
-class _Batch:
+class Batch:
     """The model's side: cache, mask and the next logits of the rows that are still in the batch."""
 
-    def __init__(self, model: Any, progress: Sequence[_Progress]) -> None:
+    def __init__(self, model: Any, progress: Sequence[Progress]) -> None:
         self._model = model
         self._accepted = frozenset(inspect.signature(model.forward).parameters)
         self.live = list(progress)
@@ -237,6 +240,10 @@ class _Batch:
         ids = torch.tensor(last, device=self._mask.device)[:, None]
         self.logits = self._forward(ids, self._positions)
         self._positions = self._positions + 1
+
+    def reorder(self, index: Any) -> None:
+        """Give each row the cache of another row of its prompt."""
+        select(self._cache, index)
 
     def drop_ended(self) -> None:
         """Shrink the batch if enough rows have ended."""

@@ -1,4 +1,4 @@
-"""Prompts to texts: the template, the tokens, the sampling loop, the text."""
+"""Prompts to texts: the template, the tokens, the sampling loop or beam search, the text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +7,10 @@ from typing import Any, Literal
 import jinja2
 
 from evalsuite.errors import GenerationError
+from evalsuite.models.beam_search import Found, Searcher
 from evalsuite.models.device import memory_watched
 from evalsuite.models.sampling import Drawn, SampleRow, generate
+from evalsuite.models.verbalized import FORM_TOKENS, answer_in_calls, wrap
 from evalsuite.requests import Prompt, Request, Response, TextPart
 
 Template = Literal["chat", "plain"]
@@ -28,14 +30,19 @@ class PromptTemplate:
         The tokenizer's chat template, or the bare text to go on with.
     system : str or None
         A system message that goes before every prompt (chat only).
+    verbalized : int or None
+        Ask for so many answers a call (chat only); see `evalsuite.models.verbalized`.
     """
 
     kind: Template
     system: str | None
+    verbalized: int | None = None
 
 
 class TextGenerator:
-    """Samples answers from a causal language model.
+    """Samples answers from a causal language model, or searches for the best.
+
+    A request whose sampling has ``beams`` is answered by the hypothesis of its index.
 
     Parameters
     ----------
@@ -55,14 +62,29 @@ class TextGenerator:
         self._context = context
         self._end_ids = end_ids(model, tokenizer)
         self._chat_template = _dateless(tokenizer) if template.kind == "chat" else None
+        self._searcher = Searcher(model, end_ids=self._end_ids, has_stop=self._has_stop)
 
     def sizes(self, prompts: Sequence[Prompt]) -> list[int]:
-        """Length of each prompt in tokens; 1 where the template cannot take it."""
-        read = self._read(prompts)
-        return [1 if isinstance(read[p], str) else len(read[p]) for p in prompts]
+        """Length of each prompt in tokens; 1 where the template cannot take it.
+
+        Of a call for several answers, each has its share.
+        """
+        if (n := self._template.verbalized) is None:
+            return self._lengths(prompts)
+        whole = self._lengths([_call_prompt(prompt, n) for prompt in prompts])
+        return [-(-length // n) + FORM_TOKENS for length in whole]
 
     def generate(self, requests: Sequence[Request]) -> list[Response]:
         """Answer each request."""
+        if self._template.verbalized is None:
+            return self._answer(requests)
+        return answer_in_calls(requests, self._template.verbalized, self._answer)
+
+    def _lengths(self, prompts: Sequence[Prompt]) -> list[int]:
+        read = self._read(prompts)
+        return [1 if isinstance(read[p], str) else len(read[p]) for p in prompts]
+
+    def _answer(self, requests: Sequence[Request]) -> list[Response]:
         read = self._read([request.prompt for request in requests])
         responses: dict[bytes, Response] = {}
         rows: dict[bytes, SampleRow] = {}
@@ -71,11 +93,14 @@ class TextGenerator:
                 rows[request.key] = self._row(request, read[request.prompt])
             except GenerationError as error:
                 responses[request.key] = Response(request.key, "error", message=str(error))
+        sampled = [row for row in rows.values() if not row.sampling.beams]
+        searched = [row for row in rows.values() if row.sampling.beams]
         with memory_watched():
-            drawn = generate(
-                self._model, list(rows.values()), end_ids=self._end_ids, has_stop=self._has_stop
-            )
-        for row, sample in zip(rows.values(), drawn, strict=True):
+            drawn = generate(self._model, sampled, end_ids=self._end_ids, has_stop=self._has_stop)
+            found = self._searcher.find(searched)
+        place = {request.key: request.index for request in requests}
+        drawn += [_drawn(f, place[row.key]) for f, row in zip(found, searched, strict=True)]
+        for row, sample in zip(sampled + searched, drawn, strict=True):
             responses[row.key] = self._response(row, sample)
         return [responses[request.key] for request in requests]
 
@@ -84,6 +109,12 @@ class TextGenerator:
             raise GenerationError("a request to generate text needs a sampling")
         if isinstance(ids, str):
             raise GenerationError(ids)
+        beams = request.sampling.beams
+        if beams and request.index >= beams:
+            raise GenerationError(
+                f"a search with {beams} beams has {beams} answers, not {request.index + 1}; ask "
+                "for fewer samples or more beams"
+            )
         limit = request.sampling.max_new_tokens
         if self._context is not None and len(ids) + limit > self._context:
             raise GenerationError(
@@ -152,6 +183,24 @@ class TextGenerator:
             n_prompt_tokens=len(row.prompt),
             n_new_tokens=sample.n_drawn,
         )
+
+
+def _call_prompt(prompt: Prompt, n_items: int) -> Prompt:
+    try:
+        return wrap(prompt, n_items)
+    except GenerationError:  # The request itself will say so.
+        return prompt
+
+
+def _drawn(found: Found, index: int) -> Drawn:
+    """The hypothesis that stands for a sample."""
+    if found.problem is not None:
+        return Drawn((), 0, None, found.problem)
+    if index >= len(found.hypotheses):
+        n = len(found.hypotheses)
+        return Drawn((), 0, None, f"the search has {n} answers only: there are no others")
+    best = found.hypotheses[index]
+    return Drawn(best.token_ids, best.n_drawn, best.finish)
 
 
 def _dateless(tokenizer: Any) -> str:

@@ -14,6 +14,7 @@ from evalsuite.models.listing import ModelListing
 from evalsuite.models.model_facts import ModelFacts, read_facts
 from evalsuite.models.safe_loading import INSTALL_TEXT, ModelFolder, resolve
 from evalsuite.models.spec import ModelSpec
+from evalsuite.models.verbalized import MOST_ITEMS, WORDING
 from evalsuite.provenance import needs
 from evalsuite.requests import Entrant
 
@@ -53,10 +54,14 @@ class CausalOptions(EncoderOptions, DecodingOptions):
         By default chat where the tokenizer has a chat template.
     system : str or None
         System message before every prompt; needs a chat template.
+    verbalized : int or None
+        Verbalised sampling: ask for so many answers a call, each with its probability; needs a chat
+        template.
     """
 
     template: Literal["chat", "plain"] | None = None
     system: str | None = None
+    verbalized: int | None = Field(None, ge=2, le=MOST_ITEMS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +146,13 @@ def complete(options: EncoderOptions, facts: ModelFacts, model: str) -> EncoderO
             raise BadInput(f"model {model}: has no chat template; use ?template=plain")
         if template == "plain" and options.system is not None:
             raise BadInput(f"model {model}: a system message needs ?template=chat")
+        if template == "plain" and options.verbalized is not None:
+            raise BadInput(f"model {model}: verbalized={options.verbalized} needs ?template=chat")
+        if options.beams and options.verbalized is not None:
+            raise BadInput(
+                f"model {model}: verbalized sampling draws its calls and takes no beams; leave out "
+                "one of the two"
+            )
         updates["template"] = template
     return options.model_copy(update=updates)
 
@@ -161,6 +173,9 @@ def entrant_of(
         settings = {name: value for name, value in settings.items() if name in dict(spec.options)}
         if options.system is not None:
             settings["system"] = options.system
+        if options.verbalized is not None:
+            settings["verbalized"] = options.verbalized
+            settings["verbalized_wording"] = WORDING
         template = options.template
     return Entrant(
         model=model,
