@@ -1,8 +1,10 @@
 """Measures how diverse and how fair generative models are.
 
 >>> import evalsuite
->>> sorted(evalsuite.__all__)
-['build_leaderboard', 'compare', 'gate', 'list_tasks', 'load_record', 'plan', 'run', 'verify']
+>>> sorted(evalsuite.__all__)[:6]
+['build_leaderboard', 'compare', 'gate', 'homogeneity', 'judge_agreement', 'list_tasks']
+>>> sorted(evalsuite.__all__)[6:]
+['load_record', 'plan', 'remedy', 'run', 'stages', 'verify']
 """
 
 from importlib import import_module
@@ -11,30 +13,42 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from evalsuite.api import list_tasks, run
     from evalsuite.comparing.comparison import compare
+    from evalsuite.comparing.homogeneity import homogeneity
+    from evalsuite.comparing.judge_agreement import judge_agreement
     from evalsuite.comparing.planning import plan
     from evalsuite.comparing.release_gate import gate
+    from evalsuite.comparing.stages import stages
     from evalsuite.leaderboard import build_leaderboard
     from evalsuite.record import load_record
+    from evalsuite.remedies import remedy
     from evalsuite.verification import verify
 
 _HOMES = {
     "build_leaderboard": "evalsuite.leaderboard",
     "compare": "evalsuite.comparing.comparison",
     "gate": "evalsuite.comparing.release_gate",
+    "homogeneity": "evalsuite.comparing.homogeneity",
+    "judge_agreement": "evalsuite.comparing.judge_agreement",
     "list_tasks": "evalsuite.api",
     "load_record": "evalsuite.record",
     "plan": "evalsuite.comparing.planning",
+    "remedy": "evalsuite.remedies",
     "run": "evalsuite.api",
+    "stages": "evalsuite.comparing.stages",
     "verify": "evalsuite.verification",
 }
 __all__ = [
     "build_leaderboard",
     "compare",
     "gate",
+    "homogeneity",
+    "judge_agreement",
     "list_tasks",
     "load_record",
     "plan",
+    "remedy",
     "run",
+    "stages",
     "verify",
 ]
 

@@ -4,6 +4,7 @@ import errno
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,16 +12,17 @@ from pydantic import ValidationError
 
 from evalsuite import atomic
 from evalsuite.asking import Call
-from evalsuite.comparing.scored_record import ScoredRecord, scored_record
-from evalsuite.errors import BadInput
+from evalsuite.comparing.judge_agreement import JudgeAgreement, judge_agreement
+from evalsuite.comparing.scored_record import ScoredRecord, open_record, scored_record
+from evalsuite.errors import BadInput, UnknownName
 from evalsuite.execution import Prepared, RunPlan, collect, execute, prepare
 from evalsuite.leaderboard import build_leaderboard
 from evalsuite.leaderboard_csv import write_leaderboard
-from evalsuite.models.spec import first_problem
+from evalsuite.models.spec import first_problem, unknown
 from evalsuite.progress import Silent
 from evalsuite.record import Record, find_records, results_locked, save_record
 from evalsuite.settings import settings
-from evalsuite.tasks import TASKS, TaskCard
+from evalsuite.tasks import TASKS, TaskCard, View
 from evalsuite.verification import check
 
 RESULTS = "results"
@@ -120,6 +122,56 @@ def make_plan(**fields: Any) -> RunPlan:
         return RunPlan(**fields)
     except ValidationError as error:
         raise BadInput(first_problem(error)) from None
+
+
+def prepare_under(
+    judge_sets: Sequence[tuple[tuple[str, str], ...]], **fields: Any
+) -> list[Prepared]:
+    """Check the runs of one plan under several sets of judges, before any of them starts.
+
+    Raises
+    ------
+    BadInput
+        If a plan cannot be run, or two sets are the same judges by other names.
+    """
+    found = [prepare(make_plan(judges=own, **fields), settings()) for own in judge_sets]
+    for place, own in enumerate(found):
+        if own.apparatus.fingerprint in {o.apparatus.fingerprint for o in found[:place]}:
+            names = ", ".join(f"{role}={model}" for role, model in own.plan.judges)
+            raise BadInput(f"--judge {names}: one judge is given twice")
+    return found
+
+
+def agreements(published: Sequence[Published], out: Path) -> list[JudgeAgreement]:
+    """Every two of the records that one run gave under several judges, side by side."""
+    return [
+        judge_agreement(a.folder, b.folder, results=out / RESULTS)
+        for a, b in combinations(published, 2)
+    ]
+
+
+def view(record: str | Path, name: str) -> View:
+    """Make one of the tables for people that a task has of its records.
+
+    Raises
+    ------
+    UnknownName
+        If the task has no such view.
+    BadInput
+        If the record cannot be opened, or has no responses.
+    """
+    opened = open_record(record)
+    own = opened.record
+    task = TASKS[own.task]
+    views = task.modes[own.mode].views
+    if not views:
+        raise BadInput(
+            f"{own.task}: mode {own.mode} has no views; --slices and --outputs show more"
+        )
+    if name not in views:
+        raise UnknownName(unknown("view", name, list(views), of=own.task))
+    options = task.read_options(own.mode, dict(own.apparatus.options))
+    return views[name](opened.tables, options)
 
 
 def run_and_publish(

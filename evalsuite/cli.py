@@ -9,7 +9,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from evalsuite import cli_statistics
+from evalsuite import cli_statistics, cli_views
+from evalsuite.cli_values import judge_sets, named_values, report_rejected
 from evalsuite.errors import BadInput, EvalsuiteError, Incomplete, VerificationFailed
 
 app = typer.Typer(
@@ -26,6 +27,10 @@ for command in (
     cli_statistics.gate,
     cli_statistics.plan,
     cli_statistics.selftest,
+    cli_views.stages,
+    cli_views.homogeneity,
+    cli_views.agreement,
+    cli_views.remedy,
 ):
     app.command()(command)
 app.add_typer(boards, name="leaderboard")
@@ -62,7 +67,11 @@ def run(
         str | None, typer.Option("--set", help="Prompt set by name, or a JSON Lines file.")
     ] = None,
     judge: Annotated[
-        list[str] | None, typer.Option(metavar="ROLE=SPEC", help="Judge of a role.")
+        list[str] | None,
+        typer.Option(
+            metavar="ROLE=SPEC",
+            help="Judge of a role; given again for the same role, the run is made with each.",
+        ),
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Only a stratified part of the set.")] = None,
     samples: Annotated[int | None, typer.Option(help="Answers a prompt.")] = None,
@@ -84,50 +93,50 @@ def run(
 ) -> None:
     """Generate, score and publish a row of the leaderboard."""
     from evalsuite import api
-    from evalsuite.execution import prepare
     from evalsuite.progress import progress_for_stderr
-    from evalsuite.report import terminal
-    from evalsuite.settings import settings
+    from evalsuite.report import terminal, views
 
-    plan = api.make_plan(
+    judges = judge_sets(judge)
+    if dry_run and as_json and len(judges) > 1:
+        raise BadInput("--dry-run --json takes one judge a role")
+    prepared = api.prepare_under(
+        judges,
         task=task,
         model=model,
         mode=mode,
         set=set,
-        judges=_pairs("--judge", judge),
         limit=limit,
         samples=samples,
         seed=seed,
         replicates=replicates,
-        options=_pairs("--option", option),
+        options=named_values("--option", option),
         engine=engine.value,
         device=device.value,
         trusted=tuple(trust_remote_code or ()),
     )
-    prepared = prepare(plan, settings())
-    if prepared.is_default_model:
-        name = prepared.model.entrant.model
+    first = prepared[0]
+    if first.is_default_model:
+        name = first.model.entrant.model
         print(f"no --model given: taking the task's default, {name}", file=sys.stderr)
-    for role, supply in prepared.absent.items():
+    for role, supply in first.absent.items():
         print(f"no judge {role}: measures that need it are missing. {supply}", file=sys.stderr)
     if dry_run:
-        terminal.print_calls(api.dry_run(prepared), prepared, as_json=as_json)
+        for own in prepared:
+            terminal.print_calls(api.dry_run(own), own, as_json=as_json)
         return
     progress = progress_for_stderr()
     try:
-        published = api.run_and_publish(prepared, progress, out, force=force)
+        published = [api.run_and_publish(own, progress, out, force=force) for own in prepared]
     except KeyboardInterrupt:
         raise Incomplete(
             f"interrupted at {progress.line()}. Every finished pack is stored; the same command "
             "goes on from there"
         ) from None
-    if as_json:
-        print(published.record.to_json(), end="")
-    else:
-        terminal.print_published(published)
-    _report_rejected(published.rejected)
-    if not published.record.complete:
-        raise Incomplete(terminal.why_incomplete(published.record))
+    views.print_runs(published, api.agreements(published, out), as_json=as_json)
+    report_rejected(published[-1].rejected)
+    whys = [terminal.why_incomplete(own.record) for own in published if not own.record.complete]
+    if whys:
+        raise Incomplete("; ".join(dict.fromkeys(whys)))
 
 
 @app.command()
@@ -153,14 +162,26 @@ def show(
     target: Annotated[str, typer.Argument(help="A task's name, or a record (its folder).")],
     slices: Annotated[bool, typer.Option("--slices", help="By category too.")] = False,
     outputs: Annotated[int, typer.Option(min=0, help="Print this many answers.")] = 0,
+    view: Annotated[
+        str | None, typer.Option(help="Print this table that the task makes of a record.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show a task's card, or a record."""
+    from evalsuite import api
     from evalsuite.record import load_record
-    from evalsuite.report import terminal
+    from evalsuite.report import terminal, views
     from evalsuite.tasks import TASKS
 
-    if target in TASKS.names():
+    if view is not None:
+        if slices or outputs:
+            raise BadInput("--view takes neither --slices nor --outputs beside it")
+        if target in TASKS.names():
+            raise BadInput(
+                f"a view is made of a record; {target} is a task. Name a record's folder"
+            )
+        views.print_view(api.view(target, view), as_json=as_json)
+    elif target in TASKS.names():
         terminal.print_task(TASKS[target], as_json=as_json)
     elif as_json:
         print(load_record(target).to_json(), end="")
@@ -207,7 +228,7 @@ def leaderboard_show(
         card.measure(measure)
     records, verified, rejected = api.check_records(out, task)
     frame = build_leaderboard(records, measure=measure, slice=slice, verified=verified)
-    _report_rejected(rejected)
+    report_rejected(rejected)
     if frame.empty:
         raise BadInput(
             f"no records of {task} [{slice}] in {out / api.RESULTS}; make one with "
@@ -229,7 +250,7 @@ def leaderboard_build(out: Out = Path()) -> None:
         path, faults = api.publish(task, out)
         rejected += faults
         print(path)
-    _report_rejected(rejected)
+    report_rejected(rejected)
 
 
 @boards.command("plot")
@@ -250,7 +271,7 @@ def leaderboard_plot(
     card = TASKS[task].card
     records, _, rejected = api.check_records(out, task)
     chosen = [r.record for r in records if r.record.fingerprint.startswith(fingerprint)]
-    _report_rejected(rejected)
+    report_rejected(rejected)
     if len({record.fingerprint for record in chosen}) > 1:
         found = ", ".join(sorted({record.fingerprint[:12] for record in chosen}))
         raise BadInput(f"records of several fingerprints: choose with --fingerprint: {found}")
@@ -270,27 +291,6 @@ def doctor(as_json: Json = False) -> None:
     terminal.print_findings(findings, as_json=as_json)
     if not all(finding.ok for finding in findings if finding.needed):
         raise typer.Exit(2)
-
-
-def _pairs(flag: str, values: list[str] | None) -> tuple[tuple[str, str], ...]:
-    pairs = []
-    for value in values or ():
-        name, equals, rest = value.partition("=")
-        if not equals or not name or not rest:
-            raise BadInput(f"{flag} {value!r}: expected name=value")
-        pairs.append((name, rest))
-    doubled = {name for name, _ in pairs if [n for n, _ in pairs].count(name) > 1}
-    if doubled:
-        raise BadInput(f"{flag}: {sorted(doubled)[0]!r} is given twice")
-    return tuple(pairs)
-
-
-def _report_rejected(rejected: tuple[str, ...]) -> None:
-    from evalsuite.progress import printable
-    from evalsuite.redaction import redact
-
-    for fault in rejected:
-        print(f"left out of the leaderboard: {printable(redact(fault))}", file=sys.stderr)
 
 
 def main() -> NoReturn:

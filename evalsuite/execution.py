@@ -2,6 +2,7 @@
 
 import datetime
 import time
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +22,7 @@ from evalsuite.models.spec import unknown
 from evalsuite.progress import Silent
 from evalsuite.prompts import Unit, read_prompts, stratified
 from evalsuite.provenance import device_used, versions
+from evalsuite.published_sets import PublishedSet, split_set_name
 from evalsuite.record import Content, Counts, Judge, Provenance, Record
 from evalsuite.redaction import redact
 from evalsuite.requests import Entrant, Frozen
@@ -125,8 +127,8 @@ def prepare(plan: RunPlan, settings: Settings) -> Prepared:
             raise BadInput("samples is given twice: by --samples and by --option samples=...")
         values["samples"] = plan.samples
     options = task.read_options(mode_name, values)
-    set_name, known = _units(task, plan.set)
-    units = known if plan.limit is None else stratified(known, plan.limit)
+    set_name, known, limit = _units(task, plan, offline=settings.offline)
+    units = known if limit is None else stratified(known, limit)
     if isinstance(model, NeedsUnits):
         model = model.for_units(
             units, known=known, samples=options.samples, replicates=plan.replicates
@@ -153,14 +155,18 @@ def _default_model(task: Task, mode: str | None) -> str:
     return task.modes[mode or next(iter(task.modes))].default_model
 
 
-def _units(task: Task, name: str | None) -> tuple[str, tuple[Unit, ...]]:
-    if name is None:
-        name = next(iter(task.card.sets))
-    if name in task.card.sets:
-        return name, task.prompt_set(name)
-    if "/" in name or Path(name).suffix or _is_file(name):
-        return Path(name).name, read_prompts(Path(name))
-    return name, task.prompt_set(name)
+def _units(task: Task, plan: RunPlan, *, offline: bool) -> tuple[str, tuple[Unit, ...], int | None]:
+    """The name of the set, its units, and how many of them the run takes."""
+    text = next(iter(task.card.sets)) if plan.set is None else plan.set
+    name, source = split_set_name(text)
+    published = task.card.sets.get(name)
+    if isinstance(published, PublishedSet):
+        limit = published.size if plan.limit is None else plan.limit
+        return name, task.prompt_set(text, offline=offline, at_least=limit or 0), limit
+    is_own = name in task.card.sets and not source
+    if not is_own and ("/" in text or Path(text).suffix or _is_file(text)):
+        return Path(text).name, read_prompts(Path(text)), plan.limit
+    return text, task.prompt_set(text), plan.limit
 
 
 def _is_file(name: str) -> bool:
@@ -282,6 +288,9 @@ def scored(
 
 
 def _without(task: Task, role: str | None, estimate: MeasureEstimate) -> MeasureEstimate:
+    """Say what would supply a number that is missing for want of a judge."""
+    if estimate.estimate.estimate is not None:
+        return estimate
     default = role and task.card.judges[role].default
     how = f"install {default} (`evalsuite models` has the command) or " if default else ""
     note = f"no judge in the role {role}: {how}name one with --judge {role}=MODEL"
@@ -334,7 +343,7 @@ def execute(prepared: Prepared, settings: Settings, progress: Silent) -> tuple[R
             started=started,
             finished=_now(),
             seconds=round(time.monotonic() - clock, 3),
-            cached={call.role: call.n_cached for call in run.calls},
+            cached=_cached(run.calls),
             versions=versions(),
             device=device_used(),
             engine=prepared.plan.engine,
@@ -350,6 +359,14 @@ def _counts(calls: Sequence[Call]) -> Counts:
             statuses[status] += call.statuses[status]
     ok = sum(call.statuses["ok"] for call in calls)
     return Counts(requests=ok + sum(statuses.values()), ok=ok, missing=statuses)
+
+
+def _cached(calls: Sequence[Call]) -> dict[str, int]:
+    """Answers that the store had already, by role."""
+    cached: Counter[str] = Counter()
+    for call in calls:
+        cached[call.role] += call.n_cached
+    return dict(cached)
 
 
 def _is_complete(calls: Sequence[Call], counts: Counts, max_missing: float) -> bool:

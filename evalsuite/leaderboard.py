@@ -8,6 +8,7 @@ from evalsuite.comparing.scored_record import ScoredRecord, scored_record
 from evalsuite.comparing.standings import rank
 from evalsuite.measures import ALL
 from evalsuite.record import Record, entrant_name, load_record
+from evalsuite.requests import Decoding
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -179,6 +180,11 @@ def _decoding(record: Record) -> str | None:
     if record.entrant.decoding is None:
         return None
     values = record.entrant.decoding.model_dump()
+    if record.entrant.backend == "outputs":
+        # Nobody knows how a file's texts were drawn but for what its user declared.
+        default = Decoding().model_dump()
+        values = {name: value for name, value in values.items() if value != default.get(name)}
+        return " ".join(f"{name}={value}" for name, value in values.items()) or None
     return " ".join(f"{name}={value}" for name, value in values.items() if value != ())
 
 

@@ -46,9 +46,7 @@ def about_answers(table: ResponseTable) -> list[Question]:
     ]
 
 
-def about_pairs(
-    table: ResponseTable, ask: Callable[[Row, Row], Iterable[Texts]]
-) -> list[Question]:
+def about_pairs(table: ResponseTable, ask: Callable[[Row, Row], Iterable[Texts]]) -> list[Question]:
     """Ask about every ordered pair of the answers to a prompt; none where one did not come.
 
     Parameters

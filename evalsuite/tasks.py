@@ -13,6 +13,7 @@ from evalsuite.measures import Measure, MeasureCard
 from evalsuite.models.capabilities import CAPABILITIES
 from evalsuite.models.spec import first_problem, unknown
 from evalsuite.prompts import SAFE_ID, Unit, parse_prompts
+from evalsuite.published_sets import PublishedSet, read_published, split_set_name
 from evalsuite.registry import Registry
 from evalsuite.requests import Decoding
 from evalsuite.tables import Tables
@@ -71,8 +72,8 @@ class TaskCard(Card):
         Raised by any change that can move a number.
     headline : str
         The measure that ranks entrants.
-    sets : dict of str to DataFile
-        Prompt sets by name; the first is the default.
+    sets : dict of str to DataFile or PublishedSet
+        Prompt sets by name; the first is the default, and a file of the task.
     data : tuple of DataFile
         Other files the task reads.
     beside_headline : tuple of str
@@ -91,7 +92,7 @@ class TaskCard(Card):
     headline: str
     measures: tuple[MeasureCard, ...]
     judges: dict[str, JudgeRole] = {}
-    sets: dict[str, DataFile]
+    sets: dict[Annotated[str, Field(pattern=SAFE_ID)], DataFile | PublishedSet]
     data: tuple[DataFile, ...] = ()
     decoding: Decoding = Decoding()
     beside_headline: tuple[str, ...] = ()
@@ -108,6 +109,8 @@ class TaskCard(Card):
             raise ValueError(f"beside_headline {min(lacking)!r} is none of the measures")
         if not self.sets:
             raise ValueError("a task needs a prompt set")
+        if not isinstance(next(iter(self.sets.values())), DataFile):
+            raise ValueError("the first prompt set must be a file of the task: it is the default")
         strange = [r.capability for r in self.judges.values() if r.capability not in CAPABILITIES]
         if strange:
             raise ValueError(f"{strange[0]} is no capability")
@@ -198,21 +201,35 @@ class Task:
             )
         return raw.decode("utf-8")
 
-    def prompt_set(self, name: str) -> tuple[Unit, ...]:
+    def prompt_set(self, name: str, *, offline: bool = True, at_least: int = 0) -> tuple[Unit, ...]:
         """The units of one of the task's own prompt sets.
+
+        Parameters
+        ----------
+        name : str
+            Of a published set also ``NAME:PATH``, a local copy, or ``NAME@COMMIT`` of the hub.
+        offline : bool
+            Whether the hub must not be asked.
+        at_least : int
+            As many units are kept of a published set that has very many.
 
         Raises
         ------
         UnknownName
             If the task has no such set.
+        BadInput
+            If a published set cannot be had from there, or is not of its format.
         """
-        if name not in self.card.sets:
+        own, source = split_set_name(name)
+        data = self.card.sets.get(own)
+        if isinstance(data, PublishedSet):
+            return read_published(data, own, source, offline=offline, at_least=at_least)
+        if data is None or source:
             known = list(self.card.sets)
             raise UnknownName(
                 unknown("prompt set", name, known, of=self.card.name)
                 + " (or name a JSON Lines file that exists)"
             )
-        data = self.card.sets[name]
         return parse_prompts(self.read(data), source=data.file)
 
     def choose_mode(self, name: str | None, capabilities: frozenset[type], model: str) -> str:

@@ -27,7 +27,7 @@ from evalsuite.stats.power import (
     power_of_mean_difference,
     required_units,
 )
-from evalsuite.tasks import TASKS
+from evalsuite.tasks import TASKS, DataFile
 
 LEVEL = 0.95
 
@@ -359,6 +359,6 @@ def _at_hand(request: _Request, pilot: _Pilot, record: ScoredRecord) -> AtHand:
 def _set_size(record: ScoredRecord) -> int:
     """Prompts of the whole set that the pilot took its own from."""
     task, name = TASKS[record.record.task], record.record.prompt_set
-    if name in task.card.sets:
+    if isinstance(task.card.sets.get(name), DataFile):
         return len(task.prompt_set(name))
     return record.record.apparatus.n_units

@@ -28,6 +28,8 @@ class Standing(Frozen):
         False where so many answers are missing that its numbers may be of other answers.
     n_missing : int
         Answers that did not come.
+    trained_from : str or None
+        The model that the entrant says it was trained from.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Standing(Frozen):
     tied_with_best: bool | None
     complete: bool
     n_missing: int
+    trained_from: str | None = None
 
 
 def rank(records: Sequence[ScoredRecord], measure: str, slice: str = ALL) -> tuple[Standing, ...]:
@@ -92,6 +95,7 @@ def standings(
             tied_with_best=ranks[i][2],
             complete=sides[i].record.record.complete,
             n_missing=sides[i].record.n_missing,
+            trained_from=sides[i].record.record.entrant.post_training_of,
         )
         for i in order
     )

@@ -1,8 +1,8 @@
 """N-gram diversity of a set of texts: distinct-n, and distinct adjusted for the texts' length."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 GPT2_VOCAB_SIZE = 50257
 
-Text = str | Sequence[str]
-"""A text, or the list of its tokens."""
+Text = str | Sequence[Hashable]
+"""A text, or the list of its tokens: words, or ids of a model's vocabulary."""
 
 
 def kirk_tokens(text: str) -> list[str]:
@@ -25,6 +25,38 @@ def kirk_tokens(text: str) -> list[str]:
     ['ab', 'c', 'D,']
     """
     return [token for token in text.replace(".", "").replace("\n", "").split(" ") if token]
+
+
+def truncated_texts(texts: Sequence[Text], *, n_words: int) -> list[Sequence[Hashable]]:
+    """Cut every text to its first words, so that texts of several models have like lengths.
+
+    Shorter texts stay as they are: n-gram diversity of what is returned is matched in length only
+    as far as no text is shorter.
+
+    Parameters
+    ----------
+    texts : sequence of str or of token lists
+        Strings are split by `kirk_tokens`.
+    n_words : int
+        At least 1; for instance the median number of words of the model with the shortest texts.
+
+    Returns
+    -------
+    list of token lists, in the order of the texts
+
+    Raises
+    ------
+    ValueError
+        If there is no text at all, or ``n_words`` < 1.
+
+    Examples
+    --------
+    >>> truncated_texts(["I like to eat.", "No."], n_words=2)
+    [['I', 'like'], ['No']]
+    """
+    if n_words < 1:
+        raise ValueError(f"truncated_texts: n_words must be at least 1, got {n_words}")
+    return [text[:n_words] for text in _tokenised(texts, "truncated_texts")]
 
 
 def distinct_n(texts: Sequence[Text], *, n: int) -> float:
@@ -86,8 +118,28 @@ def averaged_distinct(texts: Sequence[Text], *, max_order: int = 5) -> float:
     return math.fsum(_distinct(*_count(tokens, n)) for n in range(1, max_order + 1)) / max_order
 
 
+def share_of_empty_orders(texts: Sequence[Text], *, max_order: int = 5) -> float:
+    """Share of the orders 1 to ``max_order`` for which no text is long enough.
+
+    Each counts 0 in `averaged_distinct` and `expectation_adjusted_distinct`.
+
+    Examples
+    --------
+    >>> share_of_empty_orders(["a b c", "a"], max_order=5)
+    0.4
+    """
+    _check_orders(max_order, GPT2_VOCAB_SIZE, "share_of_empty_orders")
+    longest = max(len(text) for text in _tokenised(texts, "share_of_empty_orders"))
+    return max(0, max_order - longest) / max_order
+
+
 def expectation_adjusted_distinct(
-    texts: Sequence[Text], *, max_order: int = 5, vocab_size: int = GPT2_VOCAB_SIZE
+    texts: Sequence[Text],
+    *,
+    max_order: int = 5,
+    vocab_size: int = GPT2_VOCAB_SIZE,
+    clip: bool = False,
+    skip_empty_orders: bool = False,
 ) -> float:
     """Expectation-adjusted distinct (EAD), averaged over the orders 1 to ``max_order``.
 
@@ -102,11 +154,16 @@ def expectation_adjusted_distinct(
         At least 1. The mean is always over this many terms; an order without n-grams counts 0.
     vocab_size : int
         V, at least 2. The default is GPT-2's vocabulary, as published, although tokens are words.
+    clip : bool
+        Cut each order at 1, as arXiv 2604.16027 does; not comparable with the published protocol.
+    skip_empty_orders : bool
+        Average over the orders that have n-grams, so that short texts do not count as repetitive;
+        0 where none has any.
 
     Returns
     -------
     float, at least 0
-        Never clipped: large sets without repetition exceed 1 (1.10 for 10,000 n-grams).
+        Unless clipped, large sets without repetition exceed 1 (1.10 for 10,000 n-grams).
 
     Raises
     ------
@@ -125,7 +182,11 @@ def expectation_adjusted_distinct(
     _check_orders(max_order, vocab_size, "expectation_adjusted_distinct")
     tokens = _tokenised(texts, "expectation_adjusted_distinct")
     counts = (_count(tokens, n) for n in range(1, max_order + 1))
-    return math.fsum(unique / _expected(c, vocab_size) for unique, c in counts if c) / max_order
+    adjusted = [unique / _expected(c, vocab_size) for unique, c in counts if c]
+    if clip:
+        adjusted = [min(value, 1.0) for value in adjusted]
+    n_orders = len(adjusted) if skip_empty_orders else max_order
+    return math.fsum(adjusted) / max(n_orders, 1)
 
 
 @dataclass(frozen=True)
@@ -136,10 +197,16 @@ class NgramDiversity:
     ----------
     distinct, expectation_adjusted : array of shape (sets, max_order)
         Column ``n - 1`` holds order n; a row is NaN where the set has no text.
+    is_empty : array of shape (sets, max_order), of bool
+        Orders for which a set has no n-gram; both values are 0 there.
+    skip_empty_orders : bool
+        Whether the average of expectation-adjusted distinct leaves those out.
     """
 
     distinct: NDArray[np.float64]
     expectation_adjusted: NDArray[np.float64]
+    is_empty: NDArray[np.bool_]
+    skip_empty_orders: bool = False
 
     @property
     def averaged_distinct(self) -> NDArray[np.float64]:
@@ -149,11 +216,40 @@ class NgramDiversity:
     @property
     def averaged_expectation_adjusted(self) -> NDArray[np.float64]:
         """As `expectation_adjusted_distinct` of each set, shape (sets,)."""
-        return np.asarray(self.expectation_adjusted.mean(axis=1))
+        if not self.skip_empty_orders:
+            return np.asarray(self.expectation_adjusted.mean(axis=1))
+        n_orders = np.maximum((~self.is_empty).sum(axis=1), 1)
+        return np.asarray(self.expectation_adjusted.sum(axis=1) / n_orders)
+
+    @classmethod
+    def of_counts(
+        cls,
+        unique: NDArray[np.int64],
+        total: NDArray[np.int64],
+        *,
+        vocab_size: int,
+        clip: bool,
+        skip_empty_orders: bool,
+    ) -> "NgramDiversity":
+        """From the numbers of unique and of all n-grams, both of shape (sets, max_order)."""
+        # An order without n-grams has no unique ones either, so its quotient is the 0 it should be.
+        at_least_one = np.maximum(total, 1)
+        adjusted = unique / (-vocab_size * np.expm1(at_least_one * math.log1p(-1 / vocab_size)))
+        return cls(
+            distinct=np.asarray(unique / at_least_one),
+            expectation_adjusted=np.minimum(adjusted, 1.0) if clip else np.asarray(adjusted),
+            is_empty=np.asarray(total == 0),
+            skip_empty_orders=skip_empty_orders,
+        )
 
 
 def leave_one_out_ngram_diversity(
-    groups: Sequence[Sequence[Text]], *, max_order: int = 5, vocab_size: int = GPT2_VOCAB_SIZE
+    groups: Sequence[Sequence[Text]],
+    *,
+    max_order: int = 5,
+    vocab_size: int = GPT2_VOCAB_SIZE,
+    clip: bool = False,
+    skip_empty_orders: bool = False,
 ) -> NgramDiversity:
     """N-gram diversity of the pooled texts with each group left out in turn, for a jackknife.
 
@@ -164,7 +260,7 @@ def leave_one_out_ngram_diversity(
     ----------
     groups : sequence of sequences of str or of token lists
         The texts of each cluster; a group may be empty.
-    max_order, vocab_size : int
+    max_order, vocab_size, clip, skip_empty_orders
         As in `expectation_adjusted_distinct`.
 
     Returns
@@ -189,21 +285,23 @@ def leave_one_out_ngram_diversity(
     if not n_texts.sum():
         raise ValueError("leave_one_out_ngram_diversity: no texts")
     unique, total = _left_out_counts(tokens, max_order)
-    # An order without n-grams has no unique ones either, so its quotient is the 0 it should be.
-    expected = -vocab_size * np.expm1(np.maximum(total, 1) * math.log1p(-1 / vocab_size))
+    found = NgramDiversity.of_counts(
+        unique, total, vocab_size=vocab_size, clip=clip, skip_empty_orders=skip_empty_orders
+    )
     nothing_left = (n_texts.sum() == n_texts)[:, np.newaxis]
-    return NgramDiversity(
-        distinct=np.where(nothing_left, np.nan, unique / np.maximum(total, 1)),
-        expectation_adjusted=np.where(nothing_left, np.nan, unique / expected),
+    return replace(
+        found,
+        distinct=np.where(nothing_left, np.nan, found.distinct),
+        expectation_adjusted=np.where(nothing_left, np.nan, found.expectation_adjusted),
     )
 
 
 def _left_out_counts(
-    groups: Sequence[Sequence[Sequence[str]]], max_order: int
+    groups: Sequence[Sequence[Sequence[Hashable]]], max_order: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Unique and total n-grams without each group, both of shape (groups, max_order)."""
     texts = [text for group in groups for text in group]
-    numbers: dict[str, int] = {}
+    numbers: dict[Hashable, int] = {}
     words = _integers(numbers.setdefault(w, len(numbers)) for w in chain.from_iterable(texts))
     lengths = _integers(len(text) for text in texts)
     group_of_text = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
@@ -239,7 +337,9 @@ def _check_orders(max_order: int, vocab_size: int, caller: str) -> None:
         raise ValueError(f"{caller}: vocab_size must be at least 2, got {vocab_size}")
 
 
-def _tokenised(texts: Sequence[Text], caller: str, *, empty: bool = False) -> list[Sequence[str]]:
+def _tokenised(
+    texts: Sequence[Text], caller: str, *, empty: bool = False
+) -> list[Sequence[Hashable]]:
     if isinstance(texts, str):
         raise ValueError(f"{caller}: expected a sequence of texts, got one text")
     tokens = [kirk_tokens(text) if isinstance(text, str) else text for text in texts]
@@ -248,9 +348,9 @@ def _tokenised(texts: Sequence[Text], caller: str, *, empty: bool = False) -> li
     return tokens
 
 
-def _count(texts: Sequence[Sequence[str]], n: int) -> tuple[int, int]:
+def _count(texts: Sequence[Sequence[Hashable]], n: int) -> tuple[int, int]:
     """Unique and total n-grams."""
-    unique: set[tuple[str, ...]] = set()
+    unique: set[tuple[Hashable, ...]] = set()
     total = 0
     for text in texts:
         unique.update(_ngrams(text, n))
@@ -258,7 +358,7 @@ def _count(texts: Sequence[Sequence[str]], n: int) -> tuple[int, int]:
     return len(unique), total
 
 
-def _ngrams(text: Sequence[str], n: int) -> Iterator[tuple[str, ...]]:
+def _ngrams(text: Sequence[Hashable], n: int) -> Iterator[tuple[Hashable, ...]]:
     return zip(*(text[i:] for i in range(n)), strict=False)
 
 

@@ -20,9 +20,11 @@ from evalsuite.models.capabilities import CAPABILITIES, LoadedModel, ReadImage
 from evalsuite.models.decoding_options import DecodingOptions
 from evalsuite.models.fake_answers import (
     asked_labels,
+    cut_text,
     draw_png,
     find_boxes,
     image_vector,
+    rate_words,
     score_labels,
     shown_images,
     text_vector,
@@ -42,18 +44,17 @@ _STATUSES: dict[Mishap | None, Status] = {
 }
 
 _BY_NAME = {c.name: protocol for protocol, c in CAPABILITIES.items()}
-_NAMES = {
-    "text": "generates_text",
-    "images": "generates_images",
-    "text-embedder": "embeds_text",
-    "image-embedder": "embeds_images",
-    "text-classifier": "classifies_text",
-    "image-classifier": "classifies_images",
-    "detector": "detects_objects",
-    "vqa": "answers_visual_questions",
-}
-_CAPABILITIES = {name: (capability,) for name, capability in _NAMES.items()} | {
-    "all": tuple(_NAMES.values())
+_CAPABILITIES: dict[str, tuple[str, ...]] = {
+    "text": ("generates_text", "tokenizes_text"),
+    "images": ("generates_images",),
+    "text-embedder": ("embeds_text",),
+    "image-embedder": ("embeds_images",),
+    "text-classifier": ("classifies_text", "rates_text"),
+    "rater": ("rates_text",),
+    "image-classifier": ("classifies_images",),
+    "detector": ("detects_objects",),
+    "vqa": ("answers_visual_questions",),
+    "all": tuple(_BY_NAME),
 }
 
 
@@ -180,7 +181,10 @@ class FakeModel:
         return self.options.batch_tokens
 
     def generate_text(self, requests: Sequence[Request]) -> list[Response]:
-        """Words of a made-up language, the likeliest of which depend on the prompt."""
+        """Words of a made-up language, the likeliest of which depend on the prompt.
+
+        With beams, the text of index i is the i-th likeliest of a few words.
+        """
         return self._batch(requests, lambda r: write_text(r, self.options.words))
 
     def generate_images(self, requests: Sequence[Request]) -> list[Response]:
@@ -206,6 +210,14 @@ class FakeModel:
     def classify_text(self, requests: Sequence[Request]) -> list[Response]:
         """Scores of the request's labels, summing to one."""
         return self._batch(requests, score_labels)
+
+    def rate_text(self, requests: Sequence[Request]) -> list[Response]:
+        """One number for each text, or for an answer to a prompt: the mean over its words."""
+        return self._batch(requests, rate_words)
+
+    def tokenize_text(self, requests: Sequence[Request]) -> list[Response]:
+        """The words of each text."""
+        return self._batch(requests, lambda r: cut_text(r, self.options.words))
 
     def classify_images(self, requests: Sequence[Request], read: ReadImage) -> list[Response]:
         """Scores of the request's labels, summing to one."""

@@ -1,15 +1,18 @@
 """What fake models answer: texts, vectors, scores, boxes and pictures that follow from requests."""
 
 import hashlib
+import heapq
+import math
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evalsuite.models.capabilities import ReadImage
+from evalsuite.models.capabilities import ReadImage, TokenList
 from evalsuite.requests import (
     Box,
     Finish,
@@ -18,11 +21,13 @@ from evalsuite.requests import (
     Request,
     Response,
     Sampling,
+    TextPart,
     uniforms,
 )
 
 _SYLLABLES = "badefigolumanepirosutavewizokaleminoruse"
 _END_RANK = 5  # the end of a text stands among the likelier words, so that heat changes its length
+_BEAM_WORDS = 8
 _IMAGE_PX, _GRID = 16, 4
 
 
@@ -30,10 +35,11 @@ def write_text(request: Request, words: int) -> Response:
     """A text in a language of so many words, the likeliest of which depend on the prompt.
 
     Its words are drawn one by one and on their own, as the request's sampling says; one more rank
-    than there are words ends the text.
+    than there are words ends the text. With beams, the text of index i is the i-th likeliest.
     """
     sampling = request.sampling or Sampling()
-    shift = int(request.prompt.digest[:8], 16)
+    if sampling.beams:
+        return _found_text(request, sampling, words)
     cumulative = _word_probabilities(sampling, words).cumsum()
     draws = uniforms(request.key, sampling.max_new_tokens) * cumulative[-1]
     ranks = np.searchsorted(cumulative, draws, side="right")
@@ -43,10 +49,59 @@ def write_text(request: Request, words: int) -> Response:
     ends = np.flatnonzero(ranks == end)
     ranks = ranks[: ends[0]] if ends.size else ranks
     finish: Finish = "stop" if ends.size else "length"
-    numbers = (ranks - (ranks > end) + shift) % words
-    text = " ".join(map(_word, numbers.tolist()))
+    return _spelt(request, sampling, (ranks - (ranks > end)).tolist(), finish, words)
+
+
+def _found_text(request: Request, sampling: Sampling, words: int) -> Response:
+    found = _hypotheses(sampling, words)
+    if request.index >= len(found):
+        message = f"a search with {sampling.beams} beams found {len(found)} answers: no others"
+        return Response(request.key, "error", message=message)
+    ranks = found[request.index]
+    finish: Finish = "stop" if len(ranks) < sampling.max_new_tokens else "length"
+    return _spelt(request, sampling, ranks, finish, words)
+
+
+@lru_cache(maxsize=64)
+def _hypotheses(sampling: Sampling, words: int) -> tuple[tuple[int, ...], ...]:
+    """Ranks of the words of each hypothesis, the likeliest first.
+
+    All have a few words only. Where groups are kept apart, each avoids the word that the group
+    before it likes best.
+    """
+    n_groups = sampling.beam_groups if sampling.diversity_strength else 1
+    length = min(sampling.max_new_tokens, _BEAM_WORDS)
+    own = list(islice(_likeliest(length, words), sampling.beams // n_groups))
+    shifted = [tuple((r + g) % words for r in ranks) for g in range(n_groups) for ranks in own]
+    return tuple(sorted(shifted, key=_rarity))
+
+
+def _rarity(ranks: Sequence[int]) -> int:
+    """One over the likelihood of a text by Zipf's law, up to a factor."""
+    return math.prod(rank + 1 for rank in ranks)
+
+
+def _likeliest(length: int, words: int) -> Iterator[tuple[int, ...]]:
+    """All texts of a length, as ranks, by falling likelihood."""
+    start = (0,) * length
+    heap = [(1, start, 0)]
+    while heap:
+        _, ranks, last = heapq.heappop(heap)
+        yield ranks
+        # Ranks are raised from the left to the right, so that each text is reached in one way.
+        for place in range(last, length):
+            raised = (*ranks[:place], ranks[place] + 1, *ranks[place + 1 :])
+            if raised[place] < words:
+                heapq.heappush(heap, (_rarity(raised), raised, place))
+
+
+def _spelt(
+    request: Request, sampling: Sampling, ranks: Sequence[int], finish: Finish, words: int
+) -> Response:
+    shift = int(request.prompt.digest[:8], 16)
+    text = " ".join(_word((rank + shift) % words) for rank in ranks)
     cut = min((text.find(stop) for stop in sampling.stop if stop in text), default=None)
-    n_new = ranks.size + (finish == "stop")
+    n_new = len(ranks) + (finish == "stop")
     if cut is not None:
         text, finish, n_new = text[:cut], "stop", len(text[: cut + 1].split())
     return Response(
@@ -55,7 +110,7 @@ def write_text(request: Request, words: int) -> Response:
         text=text,
         finish=finish,
         n_prompt_tokens=len(request.prompt.text.split()),
-        n_new_tokens=int(n_new),
+        n_new_tokens=n_new,
     )
 
 
@@ -79,6 +134,42 @@ def _word(number: int) -> str:
     return "".join(
         _SYLLABLES[2 * digit : 2 * digit + 2] for digit in digits[: 2 if number < 400 else 3]
     )
+
+
+@lru_cache(maxsize=16)
+def _vocabulary(words: int) -> dict[str, int]:
+    return {_word(number): number for number in range(words)}
+
+
+def cut_text(request: Request, words: int) -> Response:
+    """The words of a text as tokens of a language of so many words.
+
+    A word of another language is taken for one of this.
+    """
+    known = _vocabulary(words)
+    ids = tuple(known.get(word, _number(word, words)) for word in request.prompt.text.split())
+    text = TokenList(words, ids).to_text()
+    return Response(request.key, "ok", text=text, n_prompt_tokens=len(ids))
+
+
+def _number(word: str, words: int) -> int:
+    return int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "big") % words
+
+
+def rate_words(request: Request) -> Response:
+    """The mean of the words' own numbers, each in [-1, 1); of a prompt and an answer, the answer's.
+
+    Texts that share words get ratings that are near; a text without words gets 0.
+    """
+    texts = [part.text for part in request.prompt.parts if isinstance(part, TextPart)]
+    values = [_word_rating(word) for word in (texts[-1] if texts else "").lower().split()]
+    rating = math.fsum(values) / len(values) if values else 0.0
+    return Response(request.key, "ok", scores=(rating,))
+
+
+@lru_cache(maxsize=16384)
+def _word_rating(word: str) -> float:
+    return 2.0 * float(uniforms(hashlib.sha256(b"rating" + word.encode()).digest(), 1)[0]) - 1.0
 
 
 def _direction(seed: bytes, dim: int) -> NDArray[np.float64]:

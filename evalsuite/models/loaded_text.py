@@ -8,9 +8,12 @@ import transformers
 from safetensors import SafetensorError
 
 from evalsuite.errors import BadInput
+from evalsuite.models.capabilities import TokenList
+from evalsuite.models.classifier_options import ClassifierOptions, label_names
 from evalsuite.models.device import choose_device, memory_watched
 from evalsuite.models.key_value_cache import new_cache
 from evalsuite.models.padding_check import check_padding
+from evalsuite.models.text_classification import TextClassifier, check_packing
 from evalsuite.models.text_embedding import EmbeddingSettings, TextEmbedder
 from evalsuite.models.text_generation import PromptTemplate, TextGenerator
 from evalsuite.requests import Request, Response
@@ -44,11 +47,14 @@ class EncoderModel:
 
 
 class CausalModel(EncoderModel):
-    """Generates texts, and embeds them by its last hidden states."""
+    """Generates texts, embeds them by its last hidden states, and cuts them into tokens."""
 
-    def __init__(self, generator: TextGenerator, embedder: TextEmbedder, pack_budget: int) -> None:
+    def __init__(
+        self, generator: TextGenerator, embedder: TextEmbedder, pack_budget: int, tokenizer: Any
+    ) -> None:
         super().__init__(embedder, pack_budget)
         self._generator = generator
+        self._tokenizer = tokenizer
 
     def sizes(self, requests: Sequence[Request]) -> list[int]:
         """Tokens of each prompt, with its template where it is to be answered."""
@@ -59,6 +65,49 @@ class CausalModel(EncoderModel):
     def generate_text(self, requests: Sequence[Request]) -> list[Response]:
         """Answer each request."""
         return self._generator.generate(requests)
+
+    def tokenize_text(self, requests: Sequence[Request]) -> list[Response]:
+        """Cut the text of each request into tokens, none of which is a special one."""
+        texts = [request.prompt.text for request in requests]
+        # A text that spells out a special token is still a text.
+        read = self._tokenizer(
+            texts, add_special_tokens=False, split_special_tokens=True, verbose=False
+        )["input_ids"]
+        size = len(self._tokenizer)
+        return [
+            Response(
+                request.key,
+                "ok",
+                text=TokenList(size, tuple(ids)).to_text(),
+                n_prompt_tokens=len(ids),
+            )
+            for request, ids in zip(requests, read, strict=True)
+        ]
+
+
+class ClassifierModel:
+    """Scores labels for texts or pairs of texts, or rates them."""
+
+    def __init__(self, classifier: TextClassifier, pack_budget: int) -> None:
+        self._classifier = classifier
+        self._pack_budget = pack_budget
+
+    def sizes(self, requests: Sequence[Request]) -> list[int]:
+        """Tokens of each text or pair."""
+        return self._classifier.sizes(requests)
+
+    @property
+    def pack_budget(self) -> int:
+        """Tokens of a pack."""
+        return self._pack_budget
+
+    def classify_text(self, requests: Sequence[Request]) -> list[Response]:
+        """Score the labels of each request."""
+        return self._classifier.classify(requests)
+
+    def rate_text(self, requests: Sequence[Request]) -> list[Response]:
+        """Rate each text, or each answer to its prompt."""
+        return self._classifier.rate(requests)
 
 
 def load_causal(handle: "TransformersHandle", device: str) -> CausalModel:
@@ -82,6 +131,7 @@ def load_causal(handle: "TransformersHandle", device: str) -> CausalModel:
         TextGenerator(model, tokenizer, template, handle.facts.positions),
         TextEmbedder(model.base_model, tokenizer, _embedding(options), budget),
         budget,
+        tokenizer,
     )
 
 
@@ -94,10 +144,37 @@ def load_encoder(handle: "TransformersHandle", device: str) -> EncoderModel:
         If the weights do not fit the architecture.
     """
     model = _load(transformers.AutoModel, handle, device)
-    options = handle.options
+    options: Any = handle.options
     budget = options.batch_tokens or _BATCH_TOKENS[model.device.type]
     embedder = TextEmbedder(model, _load_tokenizer(handle), _embedding(options), budget)
     return EncoderModel(embedder, budget)
+
+
+def load_classifier(handle: "TransformersHandle", device: str) -> ClassifierModel:
+    """Load a text classifier or reward model.
+
+    Raises
+    ------
+    BadInput
+        If the weights do not fit the architecture, or its scores would depend on how texts are
+        packed.
+    """
+    kind = transformers.AutoModelForSequenceClassification
+    model = _load(kind, handle, device, unused=())
+    name, options = handle.entrant.model, handle.options
+    if not isinstance(options, ClassifierOptions):
+        raise ValueError("the options of a classifier were not read")
+    check_packing(model, name)
+    budget = options.batch_tokens or _BATCH_TOKENS[model.device.type]
+    classifier = TextClassifier(
+        model,
+        _load_tokenizer(handle),
+        options,
+        labels=label_names(options, handle.facts, name),
+        name=name,
+        batch_tokens=budget,
+    )
+    return ClassifierModel(classifier, budget)
 
 
 def _embedding(options: "EncoderOptions") -> EmbeddingSettings:
@@ -106,7 +183,10 @@ def _embedding(options: "EncoderOptions") -> EmbeddingSettings:
     return EmbeddingSettings(options.pooling, options.normalize, options.max_length, options.long)
 
 
-def _load(kind: Any, handle: "TransformersHandle", device: str) -> Any:
+def _load(
+    kind: Any, handle: "TransformersHandle", device: str, *, unused: tuple[str, ...] = ("pooler",)
+) -> Any:
+    """Load weights; those whose names hold one of ``unused`` may be absent."""
     target = choose_device(device)
     if handle.options.threads is not None:
         torch.set_num_threads(handle.options.threads)
@@ -126,8 +206,10 @@ def _load(kind: Any, handle: "TransformersHandle", device: str) -> Any:
     except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise BadInput(f"model {name}: cannot be loaded: {lines[0]}") from error
-    # transformers fills absent weights with random numbers; the pooler alone is never used here.
-    absent = sorted(key for key in report["missing_keys"] if "pooler" not in key)
+    # transformers fills absent weights with random numbers.
+    absent = sorted(
+        key for key in report["missing_keys"] if not any(part in key for part in unused)
+    )
     if absent or report["mismatched_keys"]:
         what = absent or sorted(str(key) for key in report["mismatched_keys"])
         raise BadInput(

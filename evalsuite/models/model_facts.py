@@ -3,12 +3,15 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from evalsuite.errors import BadInput
 from evalsuite.models.safe_loading import ModelFolder, read_json
 
+Kind = Literal["causal", "encoder", "classifier"]
+
 _CAUSAL_ENDINGS = ("ForCausalLM", "LMHeadModel")
+_CLASSIFIER_ENDING = "ForSequenceClassification"
 _ENCODERS = {
     "albert",
     "bert",
@@ -27,6 +30,7 @@ _ENCODERS = {
 # Their position numbers start behind the padding token's id, which uses up that many.
 _OFFSET_POSITIONS = {"camembert", "mpnet", "roberta", "xlm-roberta", "xlm-roberta-xl"}
 _PLAIN_MODULES = {"Transformer", "Pooling", "Normalize"}
+_MOST_LABELS = 10_000
 _NO_LIMIT = 1_000_000  # tokenizers write 1e30 for "no limit"
 _DEFAULT_WINDOW = 2048  # for models whose positions have no limit
 
@@ -37,8 +41,8 @@ class ModelFacts:
 
     Parameters
     ----------
-    is_causal : bool
-        Whether it generates text.
+    kind : causal, encoder or classifier
+        Whether it generates text, has hidden states only, or a head that classifies or rates.
     positions : int or None
         Most tokens that it reads at once.
     max_length : int
@@ -46,13 +50,19 @@ class ModelFacts:
     has_chat_template : bool
     pooling : str or None
         How the folder says that tokens are pooled: mean, cls, or something that is not offered.
+    labels : tuple of str
+        What a classifier calls its outputs, in the order of their ids.
+    problem_type : str or None
+        What a classifier's configuration says that its outputs are.
     """
 
-    is_causal: bool
+    kind: Kind
     positions: int | None
     max_length: int
     has_chat_template: bool
     pooling: str | None
+    labels: tuple[str, ...] = ()
+    problem_type: str | None = None
 
     def pooling_or_fail(self, model: str) -> str:
         """Return the folder's pooling, or mean where it says nothing.
@@ -76,11 +86,11 @@ def read_facts(folder: ModelFolder, model: str) -> ModelFacts:
     Raises
     ------
     BadInput
-        If the architecture is neither a causal language model nor a text encoder, if its positions
-        are scaled by the longest text of a batch, or if the embedder has layers behind its pooling
-        or changes its texts.
+        If the architecture is no causal language model, text encoder or text classifier, if its
+        positions are scaled by the longest text of a batch, or if the embedder has layers behind
+        its pooling or changes its texts.
     """
-    is_causal = _is_causal(folder.config, model)
+    kind = _kind(folder.config, model)
     config = folder.config.get("text_config") or folder.config
     _refuse_scaling_by_length(config, model)
     _refuse_changed_texts(folder, model)
@@ -89,27 +99,49 @@ def read_facts(folder: ModelFolder, model: str) -> ModelFacts:
     limits = [positions, tokenizer.get("model_max_length")]
     own = (read_json(folder.path / "sentence_bert_config.json", model) or {}).get("max_seq_length")
     return ModelFacts(
-        is_causal=is_causal,
+        kind=kind,
         positions=positions,
         max_length=_least([own] if _limit(own) else limits),
         has_chat_template=_has_chat_template(folder, tokenizer),
-        pooling=_pooling(folder, model),
+        pooling=None if kind == "classifier" else _pooling(folder, model),
+        labels=_labels(folder.config, model) if kind == "classifier" else (),
+        problem_type=folder.config.get("problem_type"),
     )
 
 
-def _is_causal(config: dict[str, Any], model: str) -> bool:
+def _kind(config: dict[str, Any], model: str) -> Kind:
     names = [str(name) for name in config.get("architectures") or []]
     if any(name.endswith(_CAUSAL_ENDINGS) for name in names) and not config.get(
         "is_encoder_decoder"
     ):
         _refuse_bidirectional(config, names, model)
-        return True
+        return "causal"
+    if any(name.endswith(_CLASSIFIER_ENDING) for name in names):
+        return "classifier"
     if config.get("model_type") in _ENCODERS:
-        return False
+        return "encoder"
     raise BadInput(
         f"model {model}: {', '.join(names) or config.get('model_type') or 'its architecture'} is "
-        "neither a causal language model nor a text encoder"
+        "neither a causal language model nor a text encoder or classifier"
     )
+
+
+def _labels(config: dict[str, Any], model: str) -> tuple[str, ...]:
+    """Names of a classifier's outputs; transformers leaves them out where there are two."""
+    named = config.get("id2label") or {}
+    n_labels = config.get("num_labels") or len(named) or 2
+    try:
+        n_labels = min(int(n_labels), _MOST_LABELS)
+        labels = tuple(str(named.get(str(i), f"LABEL_{i}")) for i in range(n_labels))
+        ids = {int(i) for i in named}
+    except (TypeError, ValueError, AttributeError):
+        raise BadInput(f"model {model}: id2label in its config.json is no list of labels") from None
+    if not ids <= set(range(len(labels))) or len(set(labels)) < len(labels):
+        raise BadInput(
+            f"model {model}: id2label in its config.json does not name {len(labels)} labels, from "
+            f"0 to {len(labels) - 1}, each by a name of its own"
+        )
+    return labels
 
 
 def _refuse_bidirectional(config: dict[str, Any], names: list[str], model: str) -> None:

@@ -1,16 +1,30 @@
-"""Models of the transformers library: causal language models and text encoders."""
+"""Models of the transformers library: causal language models, text encoders and classifiers."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from evalsuite.errors import BadInput, MissingPackage, Refused
-from evalsuite.models.capabilities import CAPABILITIES, EmbedsText, GeneratesText, LoadedModel
+from evalsuite.models.capabilities import (
+    CAPABILITIES,
+    ClassifiesText,
+    EmbedsText,
+    GeneratesText,
+    LoadedModel,
+    RatesText,
+    TokenizesText,
+)
+from evalsuite.models.classifier_options import (
+    ClassifierOptions,
+    capabilities_of,
+    complete_classifier,
+)
 from evalsuite.models.decoding_options import DecodingOptions
 from evalsuite.models.listing import ModelListing
+from evalsuite.models.loading_options import LoadingOptions
 from evalsuite.models.model_facts import ModelFacts, read_facts
 from evalsuite.models.safe_loading import INSTALL_TEXT, ModelFolder, resolve
 from evalsuite.models.spec import ModelSpec
@@ -19,30 +33,19 @@ from evalsuite.provenance import needs
 from evalsuite.requests import Entrant
 
 
-class EncoderOptions(BaseModel):
+class EncoderOptions(LoadingOptions):
     """Options of a model that embeds texts.
 
     Parameters
     ----------
     pooling, normalize, max_length, long
         As in `evalsuite.models.text_embedding.EmbeddingSettings`; by default what the folder says.
-    dtype : float32, bfloat16 or float16
-    batch_tokens, threads : int
-        Tokens of one pack, and CPU threads; they do not change an answer beyond rounding.
-    post_training_of : str or None
-        The base model that this one was trained from, as it stands in the leaderboard.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     pooling: Literal["mean", "cls"] | None = None
     normalize: bool = True
     max_length: int | None = Field(None, ge=4)
     long: Literal["truncate", "chunk"] = "truncate"
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    batch_tokens: int | None = Field(None, ge=1)
-    threads: int | None = Field(None, ge=1)
-    post_training_of: str | None = None
 
 
 class CausalOptions(EncoderOptions, DecodingOptions):
@@ -64,6 +67,9 @@ class CausalOptions(EncoderOptions, DecodingOptions):
     verbalized: int | None = Field(None, ge=2, le=MOST_ITEMS)
 
 
+CAUSAL_CAPABILITIES: frozenset[type] = frozenset({GeneratesText, EmbedsText, TokenizesText})
+
+
 @dataclass(frozen=True, eq=False)
 class TransformersHandle:
     """A checked model folder that can be loaded."""
@@ -73,7 +79,7 @@ class TransformersHandle:
     chosen_decoding: dict[str, object]
     folder: ModelFolder
     facts: ModelFacts
-    options: EncoderOptions
+    options: LoadingOptions
 
     def load(self, device: str) -> LoadedModel:
         """Load onto ``auto``, ``cpu`` or ``cuda``.
@@ -86,10 +92,12 @@ class TransformersHandle:
             If the weights do not fit the architecture, or the device is not there.
         """
         require_text_packages(self.entrant.model)
-        from evalsuite.models.loaded_text import load_causal, load_encoder
+        from evalsuite.models.loaded_text import load_causal, load_classifier, load_encoder
 
-        if GeneratesText in self.capabilities:
+        if self.facts.kind == "causal":
             return load_causal(self, device)
+        if self.facts.kind == "classifier":
+            return load_classifier(self, device)
         return load_encoder(self, device)
 
 
@@ -113,16 +121,49 @@ def open_folder(
     Raises
     ------
     BadInput
-        If the architecture is neither a causal language model nor a text encoder, or an option
-        does not fit the model.
+        If the architecture is no causal language model, text encoder or text classifier, or an
+        option does not fit the model.
     """
     facts = read_facts(folder, model)
-    kind = CausalOptions if facts.is_causal else EncoderOptions
-    options = complete(spec.read_options(kind), facts, model)
+    if facts.kind == "classifier":
+        return _open_classifier(folder, facts, spec, model=model, backend=backend)
+    is_causal = facts.kind == "causal"
+    options = complete(
+        spec.read_options(CausalOptions if is_causal else EncoderOptions), facts, model
+    )
     return TransformersHandle(
         entrant=entrant_of(options, folder, spec, model=model, backend=backend),
-        capabilities=frozenset({GeneratesText, EmbedsText} if facts.is_causal else {EmbedsText}),
+        capabilities=CAUSAL_CAPABILITIES if is_causal else frozenset({EmbedsText}),
         chosen_decoding=options.chosen() if isinstance(options, CausalOptions) else {},
+        folder=folder,
+        facts=facts,
+        options=options,
+    )
+
+
+def _open_classifier(
+    folder: ModelFolder, facts: ModelFacts, spec: ModelSpec, *, model: str, backend: str
+) -> TransformersHandle:
+    options = complete_classifier(spec.read_options(ClassifierOptions), facts, model)
+    settings = {
+        "labels": options.labels,
+        "max_length": options.max_length,
+        "score_label": options.score_label,
+    }
+    entrant = Entrant(
+        model=model,
+        backend=backend,
+        revision=folder.revision,
+        template=options.template,
+        dtype=options.dtype,
+        settings=tuple((name, value) for name, value in settings.items() if value is not None),
+        remote_code=folder.remote_code,
+        post_training_of=options.post_training_of,
+    )
+    return TransformersHandle(
+        entrant=entrant,
+        capabilities=capabilities_of(options, facts, model),
+        chosen_decoding={},
         folder=folder,
         facts=facts,
         options=options,
@@ -241,12 +282,16 @@ class TransformersBackend:
     def describe(self) -> list[ModelListing]:
         """Say how such models are named."""
         is_installed = not absent_packages()
-        names = tuple(CAPABILITIES[c].name for c in (GeneratesText, EmbedsText))
+        can = (GeneratesText, EmbedsText, TokenizesText, ClassifiesText, RatesText)
+        names = tuple(CAPABILITIES[c].name for c in can)
         return [
             ModelListing(
                 name="transformers:./folder or transformers:org/name@commit",
                 capabilities=names,
-                summary="any causal language model or text encoder with safetensors weights",
+                summary=(
+                    "any causal language model, text encoder, text classifier or reward model with "
+                    "safetensors weights; it can what its architecture is for"
+                ),
                 installed=is_installed,
                 install=None if is_installed else INSTALL_TEXT,
             )

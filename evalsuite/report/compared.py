@@ -46,13 +46,18 @@ def _letters(found: Comparison) -> dict[str, str]:
 def _print_standings(found: Comparison, letters: dict[str, str]) -> None:
     has_missing = any(standing.n_missing for standing in found.standings)
     missing = [">missing"] if has_missing else []
-    shown = table("", "entrant", ">estimate [95 % interval]", *missing, ">rank", "tied with best")
+    has_stages = any(standing.trained_from for standing in found.standings)
+    stages = ["trained from"] if has_stages else []
+    shown = table(
+        "", "entrant", *stages, ">estimate [95 % interval]", *missing, ">rank", "tied with best"
+    )
     for standing in found.standings:
         rank = rank_text(standing.rank_low, standing.rank_high)
         tied = {True: "yes", False: "no", None: "-"}[standing.tied_with_best]
         letter = letters[standing.name]
         lost = [f"{standing.n_missing:,}"] if has_missing else []
-        add_row(shown, letter, standing.name, interval(standing.estimate), *lost, rank, tied)
+        base = [standing.trained_from or "-"] if has_stages else []
+        add_row(shown, letter, standing.name, *base, interval(standing.estimate), *lost, rank, tied)
     console().print(shown)
     for standing in found.standings:
         if not standing.complete:

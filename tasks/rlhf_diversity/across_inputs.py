@@ -15,7 +15,7 @@ from evalsuite.metrics import (
     leave_one_out_ngram_diversity,
     mean_pairwise_cosine_distance,
 )
-from evalsuite_tasks.rlhf_diversity.answers import Answers
+from evalsuite_tasks.rlhf_diversity.answers import Answers, Words
 
 if TYPE_CHECKING:
     from evalsuite_tasks.rlhf_diversity.task import RlhfDiversityOptions
@@ -34,17 +34,22 @@ def across_input_measures(
     Deviation: the reference code takes answer 1 whatever it is; here the first one that came and is
     not blank stands for its prompt, and a note counts the prompts where that is another one.
     """
-    orders, size = options.max_order, options.vocab_size
+    orders, size = options.max_order, next((own.vocab_size for own in prompts), 2)
 
     def ead(pool: Pool) -> float:
-        return expectation_adjusted_distinct(_texts(pool), max_order=orders, vocab_size=size)
+        return expectation_adjusted_distinct(
+            _words(pool), max_order=orders, vocab_size=size, clip=options.clip,
+            skip_empty_orders=options.skip_empty_orders,
+        )  # fmt: skip
 
     def distinct(pool: Pool) -> float:
-        return averaged_distinct(_texts(pool), max_order=orders)
+        return averaged_distinct(_words(pool), max_order=orders)
 
     def ead_without(pool: Pool, clusters: Sequence[str]) -> NDArray[np.float64]:
-        groups = _grouped(pool, clusters)
-        left = leave_one_out_ngram_diversity(groups, max_order=orders, vocab_size=size)
+        left = leave_one_out_ngram_diversity(
+            _grouped(pool, clusters), max_order=orders, vocab_size=size, clip=options.clip,
+            skip_empty_orders=options.skip_empty_orders,
+        )  # fmt: skip
         return left.averaged_expectation_adjusted
 
     def distinct_without(pool: Pool, clusters: Sequence[str]) -> NDArray[np.float64]:
@@ -96,16 +101,19 @@ def _notes(usable: Sequence[Answers]) -> tuple[str, ...]:
     return (f"later answers: {n_later} first answers did not come or are blank, the next stand in",)
 
 
-def _texts(pool: Pool) -> list[str]:
-    return [own.texts[0] for own in pool]
+def _words(pool: Pool) -> list[Words]:
+    return [own.words[0] for own in pool]
 
 
 def _vectors(pool: Pool) -> NDArray[np.float32]:
     return np.stack([own.vectors[0] for own in pool])
 
 
-def _grouped(pool: Pool, clusters: Sequence[str]) -> list[list[str]]:
-    return [[own.texts[0] for own in pool if own.unit.cluster == c] for c in clusters]
+def _grouped(pool: Pool, clusters: Sequence[str]) -> list[list[Words]]:
+    by_cluster: dict[str, list[Words]] = {cluster: [] for cluster in clusters}
+    for own in pool:
+        by_cluster[own.unit.cluster].append(own.words[0])
+    return list(by_cluster.values())
 
 
 def _sbert(pool: Pool) -> float:

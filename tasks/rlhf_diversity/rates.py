@@ -2,9 +2,14 @@
 
 import re
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from evalsuite.measures import MeasureRow, ProportionMeasure
+from evalsuite.metrics import kirk_tokens
 from evalsuite.tables import ResponseTable, Row
+
+if TYPE_CHECKING:
+    from evalsuite_tasks.rlhf_diversity.task import RlhfDiversityOptions
 
 # Openings that only a refusal has. A heuristic: it knows English, and it is a rate to look at, not
 # a filter; a refusal in words stays an answer.
@@ -30,12 +35,19 @@ def is_refusal(text: str) -> bool:
     return _REFUSAL.match(text) is not None
 
 
-def rate_measures(outputs: ResponseTable, embeddings: ResponseTable) -> list[ProportionMeasure]:
+def rate_measures(
+    outputs: ResponseTable, embeddings: ResponseTable, options: "RlhfDiversityOptions"
+) -> list[ProportionMeasure]:
     """One row an answer; an answer that did not come is missing, not a no."""
+
+    def is_short(row: Row) -> bool | None:
+        return None if row.text is None else len(kirk_tokens(row.text)) < options.matched_length
+
     return [
-        ProportionMeasure("truncation_rate", tuple(_rows(outputs, _is_cut))),
+        ProportionMeasure("truncation_rate", tuple(_rows(outputs, _is_truncated))),
         ProportionMeasure("refusal_rate", tuple(_rows(outputs, _is_refused))),
         ProportionMeasure("empty_rate", tuple(_rows(outputs, _is_blank))),
+        ProportionMeasure("short_answer_rate", tuple(_rows(outputs, is_short))),
         ProportionMeasure("embedding_cut_rate", tuple(_rows(embeddings, _is_cut))),
     ]
 
@@ -44,6 +56,12 @@ def _is_cut(row: Row) -> bool | None:
     if row.response is None or row.status != "ok":
         return None
     return row.response.finish == "length"
+
+
+def _is_truncated(row: Row) -> bool | None:
+    """As `_is_cut`; not known where nobody said how the answer ended."""
+    is_silent = row.response is None or row.response.finish is None
+    return None if is_silent else _is_cut(row)
 
 
 def _is_refused(row: Row) -> bool | None:

@@ -4,6 +4,7 @@ import json
 from dataclasses import fields
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from evalsuite.errors import MissingPackage, Refused
@@ -24,8 +25,9 @@ def distribution(folder: Path, name: str, version: str = "1.0", entry_points: st
 
 @pytest.mark.parametrize(
     "command",
-    ["", "run", "tasks", "models", "show", "verify", "doctor", "compare", "gate", "plan"],
-)
+    ["", "run", "tasks", "models", "show", "verify", "doctor", "compare", "gate", "plan",
+     "stages", "homogeneity", "agreement", "remedy"],
+)  # fmt: skip
 def test_every_command_has_help(tmp_path: Path, command: str) -> None:
     found = evalsuite(*command.split(), "--help", cwd=tmp_path)
     assert found.returncode == 0
@@ -164,6 +166,95 @@ def test_markup_and_control_characters_in_a_task_card_are_text(tmp_path: Path) -
         found = evalsuite(*arguments, cwd=tmp_path, PYTHONPATH=str(site))
         assert found.returncode == 0, found.stderr
         assert SHOWN in found.stdout and "\x1b" not in found.stdout
+
+
+VIEWS = """
+from dataclasses import replace
+from evalsuite.tasks import View
+from evalsuite_tasks.rlhf_diversity.task import task as t
+
+
+def lengths(tables, options):
+    rows = tuple(
+        (group.unit.id, sum(len(row.text.split()) for row in group.rows), options.best_of / 8, None)
+        for group in tables.outputs.groups()
+    )
+    return View("words", "of [b]all[/b] answers", ("unit", "words", "share", "else"), rows)
+
+
+def empty(tables, options):
+    return View("nothing", "", ("unit", "words"), ())
+
+
+def made(**views):
+    mode = replace(t.modes["text"], views=views)
+    return replace(t, card=t.card.model_copy(update={"name": NAME}), modes={"text": mode})
+"""
+
+
+@pytest.fixture
+def viewed(tmp_path: Path) -> Path:
+    """A site folder with one task that has views and one that has none."""
+    site = tmp_path / "site"
+    for name, views in (("seen", "lengths=lengths, empty=empty"), ("unseen", "")):
+        distribution(site, name, entry_points=f"[evalsuite.tasks]\n{name} = {name}_task:task\n")
+        (site / f"{name}_task.py").write_text(f"NAME = {name!r}\n{VIEWS}\ntask = made({views})\n")
+    return site
+
+
+def test_a_view_of_a_record_is_made_from_its_answers_and_options(
+    tmp_path: Path, viewed: Path
+) -> None:
+    run = ("run", "seen", "--model", "fake:text", *JUDGE, "--limit", "12", "--samples", "2",
+           "--option", "best_of=2")  # fmt: skip
+    ran = evalsuite(*run, cwd=tmp_path, PYTHONPATH=str(viewed))
+    assert ran.returncode == 0, ran.stderr
+    folder = next((tmp_path / "results").rglob("record.json")).parent
+    rows = pq.read_table(folder / "responses.parquet").to_pylist()
+    words: dict[str, int] = {}
+    for row in rows:
+        if row["table"] == "outputs":
+            words[row["unit"]] = words.get(row["unit"], 0) + len(row["text"].split())
+    show = ("show", str(folder), "--view", "lengths")
+    given = evalsuite(*show, "--json", cwd=tmp_path, PYTHONPATH=str(viewed))
+    assert (given.returncode, given.stderr) == (0, "")
+    value = json.loads(given.stdout)
+    assert value["columns"] == ["unit", "words", "share", "else"]
+    assert {row[0]: row[1] for row in value["rows"]} == words
+    assert {tuple(row[2:]) for row in value["rows"]} == {(0.25, None)}
+    shown = evalsuite(*show, cwd=tmp_path, PYTHONPATH=str(viewed)).stdout.splitlines()
+    assert shown[0] == "words" and shown[-1] == "note: of [b]all[/b] answers"
+    assert {line.split()[0]: line.split()[1:] for line in shown[2:-1]} == {
+        unit: [f"{n}", "0.250", "-"] for unit, n in words.items()
+    }
+    nothing = evalsuite(*show[:-1], "empty", cwd=tmp_path, PYTHONPATH=str(viewed))
+    assert nothing.returncode == 0 and nothing.stdout.splitlines()[0] == "nothing"
+
+
+def test_a_view_that_there_is_not_is_refused_with_a_suggestion(
+    tmp_path: Path, viewed: Path
+) -> None:
+    folders = {}
+    for name in ("seen", "unseen"):
+        run = ("run", name, "--model", "fake:text", *JUDGE, "--limit", "12", "--samples", "2")
+        assert evalsuite(*run, cwd=tmp_path, PYTHONPATH=str(viewed)).returncode == 0
+        record = next((tmp_path / "results" / name).rglob("record.json"))
+        folders[name] = str(record.parent)
+    for arguments, says in (
+        ((folders["seen"], "--view", "length"), "Did you mean 'lengths'?"),
+        ((folders["unseen"], "--view", "lengths"), "unseen: mode text has no views"),
+        (("seen", "--view", "lengths"), "seen is a task. Name a record"),
+        (("nowhere", "--view", "lengths"), "nowhere: no record there"),
+        ((folders["seen"], "--view", "lengths", "--slices"), "takes neither --slices nor"),
+    ):
+        found = evalsuite("show", *arguments, cwd=tmp_path, PYTHONPATH=str(viewed))
+        assert found.returncode == 2 and found.stdout == "", found.stderr
+        assert says in found.stderr and len(found.stderr.strip().splitlines()) == 1
+    (Path(folders["seen"]) / "responses.parquet").unlink()
+    bare = evalsuite(
+        "show", folders["seen"], "--view", "lengths", cwd=tmp_path, PYTHONPATH=str(viewed)
+    )
+    assert bare.returncode == 2 and "has no responses.parquet" in bare.stderr
 
 
 def test_a_backend_that_cannot_describe_itself_is_listed_as_broken(tmp_path: Path) -> None:

@@ -12,7 +12,10 @@ from evalsuite.metrics import (
     expectation_adjusted_distinct,
     kirk_tokens,
     leave_one_out_ngram_diversity,
+    ngram_diversity_of_sets,
+    share_of_empty_orders,
 )
+from evalsuite.metrics.ngrams import truncated_texts
 
 FRUITS = ("apples", "bananas", "oranges")
 GROUPS = [
@@ -102,6 +105,79 @@ def test_texts_without_words_count_zero_as_published(texts):
     assert expectation_adjusted_distinct(texts) == 0.0
 
 
+def test_the_published_sets_have_the_published_values_all_at_once():
+    found = ngram_diversity_of_sets([*GROUPS, POOLED, FIRST_OF_EACH, SHORT, ["", " "]])
+    group = [0.4667316694, 0.5000547211, 0.5555997742, 0.6666998303, 1.000019898]
+    for row in range(3):
+        assert found.expectation_adjusted[row] == pytest.approx(group, **PRINTED)
+    single = [0.5334076221, 0.7500820817, 0.8889596387, 1.0000497455, 1.0000198980]
+    assert found.expectation_adjusted[4] == pytest.approx(single, **PRINTED)
+    ead = [0.6378211786] * 3 + [0.5389949650, 0.8345037972, 0.5928791020, 0.0]
+    distinct = [0.6377777778] * 3 + [0.5388888889, 0.8344444444, 0.5928571429, 0.0]
+    assert found.averaged_expectation_adjusted == pytest.approx(ead, **PRINTED)
+    assert found.averaged_distinct == pytest.approx(distinct, **PRINTED)
+    assert found.averaged_expectation_adjusted[:3].std() == pytest.approx(0.0, abs=1e-15)
+    assert found.distinct[5, 2] == 0.75
+
+
+def test_clipping_cuts_each_order_at_one_and_not_their_mean():
+    by_order = [min(order(FIRST_OF_EACH, n), 1.0) for n in range(1, 6)]
+    clipped = expectation_adjusted_distinct(FIRST_OF_EACH, clip=True)
+    assert clipped == pytest.approx(np.mean(by_order), abs=1e-14)
+    assert clipped < expectation_adjusted_distinct(FIRST_OF_EACH)
+    text = [[f"w{i}" for i in range(10_000)]]
+    assert expectation_adjusted_distinct(text, clip=True) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("texts", "share"),
+    [(["a b c d e"], 0.0), (["a b", "a"], 0.6), (["", " "], 1.0), ([["x"] * 4], 0.2)],
+)
+def test_orders_longer_than_every_text_are_the_empty_ones(texts, share):
+    assert share_of_empty_orders(texts) == pytest.approx(share)
+
+
+def test_skipping_empty_orders_averages_over_the_others_only():
+    texts = ["a b", "c d"]
+    skipped = expectation_adjusted_distinct(texts, skip_empty_orders=True)
+    assert skipped == pytest.approx(expectation_adjusted_distinct(texts, max_order=2), abs=1e-15)
+    assert skipped == pytest.approx(2.5 * expectation_adjusted_distinct(texts), abs=1e-15)
+    long = ["a b c d e"]
+    assert expectation_adjusted_distinct(
+        long, skip_empty_orders=True
+    ) == expectation_adjusted_distinct(long)
+
+
+def test_a_set_without_any_ngram_is_zero_whether_empty_orders_are_skipped_or_not():
+    assert expectation_adjusted_distinct(["", "."], skip_empty_orders=True) == 0.0
+
+
+def test_tokens_may_be_ids_of_a_vocabulary():
+    ids = [[40, 588, 284], [40, 588, 502]]
+    names = [[str(i) for i in text] for text in ids]
+    assert expectation_adjusted_distinct(ids, vocab_size=128_256) == (
+        expectation_adjusted_distinct(names, vocab_size=128_256)
+    )
+    assert distinct_n(ids, n=2) == 0.75
+
+
+def test_texts_are_cut_to_their_first_words_and_short_ones_stay():
+    assert truncated_texts(["I like\nit. Very  much", "No.", ""], n_words=3) == [
+        ["I", "likeit", "Very"],
+        ["No"],
+        [],
+    ]
+    assert truncated_texts([[7, 8, 9]], n_words=2) == [[7, 8]]
+
+
+def test_cutting_makes_a_longer_copy_of_the_same_texts_as_diverse():
+    longer = [f"{text} and then on and on and on" for text in POOLED]
+    assert expectation_adjusted_distinct(longer) != expectation_adjusted_distinct(POOLED)
+    assert expectation_adjusted_distinct(
+        truncated_texts(longer, n_words=4)
+    ) == expectation_adjusted_distinct(truncated_texts(POOLED, n_words=4))
+
+
 def test_orders_without_ngrams_still_divide_the_mean():
     assert averaged_distinct(["one two"]) == pytest.approx(2 / 5)
     assert averaged_distinct(["one two"], max_order=2) == 1.0
@@ -129,6 +205,11 @@ def test_texts_may_come_as_tokens():
         lambda: expectation_adjusted_distinct(["a"], vocab_size=1),
         lambda: distinct_n("one text", n=1),
         lambda: leave_one_out_ngram_diversity(["one text"]),
+        lambda: truncated_texts([], n_words=1),
+        lambda: truncated_texts(["a"], n_words=0),
+        lambda: truncated_texts("one text", n_words=1),
+        lambda: share_of_empty_orders([]),
+        lambda: share_of_empty_orders(["a"], max_order=0),
     ],
 )
 def test_what_cannot_be_measured_is_an_error_and_not_a_zero(call):
@@ -170,6 +251,20 @@ def test_leaving_groups_out_equals_recomputing_without_them(groups, max_order, v
             expectation_adjusted_distinct(rest, max_order=max_order, vocab_size=vocab_size),
             rel=1e-12,
         )
+
+
+@given(groups_of_texts, st.booleans(), st.booleans())
+def test_leaving_groups_out_takes_the_options_of_the_whole(groups, clip, skip):
+    if not any(groups):
+        return
+    options = {"clip": clip, "skip_empty_orders": skip, "vocab_size": 7}
+    left = leave_one_out_ngram_diversity(groups, **options)
+    for g in range(len(groups)):
+        rest = [text for i, group in enumerate(groups) if i != g for text in group]
+        if rest:
+            assert left.averaged_expectation_adjusted[g] == pytest.approx(
+                expectation_adjusted_distinct(rest, **options), rel=1e-12
+            )
 
 
 def test_leaving_groups_out_warns_of_nothing_where_texts_are_empty():

@@ -17,8 +17,8 @@ from scipy import stats as scipy_stats
 from statsmodels.stats.multitest import multipletests
 
 import evalsuite
-from evalsuite import pair_tests
 from evalsuite.api import publish
+from evalsuite.comparing import pair_tests
 from evalsuite.comparing.comparison import Comparison
 from evalsuite.comparing.pairing import Side, UnitTable
 from evalsuite.comparing.scored_record import open_record
