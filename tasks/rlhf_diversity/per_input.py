@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evalsuite.measures import FeatureSet, KernelMeasure, MeanMeasure, Measure, MeasureRow
+from evalsuite.measures import MeanMeasure, Measure, MeasureRow
 from evalsuite.metrics import (
     averaged_distinct,
     distinct_n,
     expectation_adjusted_distinct,
     mean_pairwise_cosine_distance,
     share_of_empty_orders,
+    vendi_score,
 )
 from evalsuite_tasks.rlhf_diversity.answers import Answers
 
@@ -50,7 +51,7 @@ def per_input_measures(
     }
     return [
         MeanMeasure("per_input_sbert", tuple(_sbert_row(own) for own in prompts)),
-        KernelMeasure("per_input_vendi", tuple(_feature_set(own) for own in prompts), order=1),
+        MeanMeasure("per_input_vendi", tuple(_vendi_row(own) for own in prompts)),
         *(
             MeanMeasure(name, tuple(_pairwise_row(own, score) for own in prompts))
             for name, score in scores.items()
@@ -71,9 +72,10 @@ def _ead(
     )
 
 
-def _feature_set(own: Answers) -> FeatureSet:
-    unit = own.unit
-    return FeatureSet(unit.id, unit.cluster, unit.stratum, own.replicate, own.vectors, own.n_asked)
+def _vendi_row(own: Answers) -> MeasureRow:
+    n = len(own.vectors)
+    value = vendi_score(own.vectors) if n >= 2 else None
+    return row_of(own, value, is_partial=n < own.n_asked)
 
 
 def _pairwise_row(own: Answers, score: Score) -> MeasureRow:

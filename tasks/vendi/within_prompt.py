@@ -1,5 +1,6 @@
 """Diversity of the answers to one prompt, averaged over prompts."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -7,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalsuite.measures import FeatureSet, KernelMeasure, MeanMeasure, Measure, MeasureRow
-from evalsuite.metrics.vendi import vendi_scores, vendi_scores_by_set
+from evalsuite.metrics.vendi import vendi_scores_by_set
 from evalsuite_tasks.vendi.answers import Answers
 from evalsuite_tasks.vendi.measures import ORDERS
 
@@ -47,13 +48,13 @@ def _plain_scores(prompts: Sequence[Answers]) -> NDArray[np.float64]:
     """Scores of each prompt, a column an order; NaN with fewer than two usable answers."""
     orders = tuple(ORDERS.values())
     scores = np.full((len(prompts), len(orders)), np.nan)
-    full = [i for i, own in enumerate(prompts) if not own.is_partial and own.n_asked >= 2]
-    if full:
-        stack = np.stack([prompts[i].features for i in full])
-        scores[full] = vendi_scores_by_set(stack, orders=orders)
-    for i, own in enumerate(prompts):
-        if own.is_partial and len(own.features) >= 2:
-            scores[i] = vendi_scores(own.features, orders=orders).values
+    by_size: dict[int, list[int]] = defaultdict(list)
+    for place, own in enumerate(prompts):
+        by_size[len(own.features)].append(place)
+    for size, places in by_size.items():
+        if size >= 2:
+            stack = np.stack([prompts[place].features for place in places])
+            scores[places] = vendi_scores_by_set(stack, orders=orders)
     return scores
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from evalsuite.execution import scored
 from evalsuite.measures import MeasureEstimate
+from evalsuite.metrics import vendi_score
 from evalsuite.prompts import Unit
 from evalsuite.requests import Entrant, Prompt, Request, Response, Sampling
 from evalsuite.tables import ResponseTable, Row, Tables
@@ -162,3 +163,11 @@ def test_the_jackknife_of_across_input_ead_leaves_each_prompt_out() -> None:
 )
 def test_a_refusal_is_known_by_its_opening(text: str, refuses: bool) -> None:
     assert is_refusal(text) is refuses
+
+
+def test_prompts_with_different_numbers_of_answers_are_each_scored_by_themselves() -> None:
+    # As where both sides of a comparison are cut to the answers that came on both.
+    found = score(tables({"a": ("x", "y"), "b": ("x", "y", "z"), "c": ("u", "v", "w", "x")}))
+    assert all(found[name].estimate.n == 3 for name in ("per_input_sbert", "per_input_vendi"))
+    truth = [vendi_score([vector(t) for t in own]) for own in ("xy", "xyz", "uvwx")]
+    assert found["per_input_vendi"].estimate.estimate == pytest.approx(np.mean(truth))

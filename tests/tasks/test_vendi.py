@@ -144,6 +144,12 @@ def test_a_lost_answer_is_missing_and_its_prompt_is_marked():
     assert found["pooled_vendi_q1"].bound_high is None
 
 
+def test_prompts_with_different_numbers_of_answers_are_each_scored_by_themselves():
+    # As where both sides of a comparison are cut to the answers that came on both.
+    found = score(made({"w": ("a", "b"), "x": ("a", "b", "c"), "y": ("d", "e", "f", "g")}))
+    assert value(found, "within_prompt_vendi_q1") == pytest.approx((2 + 3 + 4) / 3)
+
+
 def test_the_ngram_kernel_needs_no_embedder():
     answers = {"w": ("one two three", "one two four"), "x": ("five", "six"), "y": ("a b", "b a")}
     whole = made(answers)

@@ -31,11 +31,15 @@ from evalsuite.metrics.vendi.quality_weighted import (
     quality_weighted_vendi_from_kernel,
 )
 from evalsuite.metrics.vendi.random_features import (
+    FourierMap,
+    RandomFeatureScores,
     random_feature_scores,
     random_feature_scores_of_blocks,
 )
 from evalsuite.metrics.vendi.rke import (
+    SampledRke,
     relative_rke,
+    relative_rke_from_kernel,
     rke,
     rke_from_kernel,
     rke_mode_count,
@@ -61,7 +65,10 @@ from evalsuite.metrics.vendi.sets import vendi_scores_by_set
 from evalsuite.metrics.vendi.spectrum import feature_spectrum, kernel_spectrum
 from evalsuite.metrics.vendi.sweep import SizeSweep, n_sweep
 from evalsuite.metrics.vendi.truncated import (
+    NystroemScores,
+    TruncatedScores,
     nystroem_vendi_scores,
+    truncated_scores_of_spectrum,
     truncated_vendi_scores,
     truncated_vendi_scores_from_kernel,
 )
@@ -70,12 +77,17 @@ __all__ = [
     "MAX_SIDE",
     "ORDERS",
     "ConditionalScores",
+    "FourierMap",
     "GreedySelection",
     "LeftOutScores",
+    "NystroemScores",
+    "RandomFeatureScores",
+    "SampledRke",
     "ScendiScore",
     "SizeSweep",
     "Spectrum",
     "StreamedGram",
+    "TruncatedScores",
     "VendiScores",
     "conditional_random_feature_scores",
     "conditional_vendi_scores",
@@ -99,6 +111,7 @@ __all__ = [
     "random_feature_scores",
     "random_feature_scores_of_blocks",
     "relative_rke",
+    "relative_rke_from_kernel",
     "rke",
     "rke_from_kernel",
     "rke_mode_count",
@@ -109,6 +122,7 @@ __all__ = [
     "scendi_score_random_features",
     "spectrum_of_matrix",
     "tanimoto_kernel",
+    "truncated_scores_of_spectrum",
     "truncated_vendi_scores",
     "truncated_vendi_scores_from_kernel",
     "vendi_score",

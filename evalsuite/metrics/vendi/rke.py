@@ -284,12 +284,12 @@ def relative_rke(
     scale = math.sqrt(len(given) * len(other))
     if sigma is None:
         x, y = unit_rows(given, caller)[0], unit_rows(other, caller)[0]
-        cross = np.linalg.qr(x, mode="r") @ np.linalg.qr(y, mode="r").T
-        return _relative(np.asarray(cross / scale))
+        x, y = (np.asarray(np.linalg.qr(rows, mode="r")) for rows in (x, y))
+        return max(_relative(x @ y.T / scale), 0.0)
     from scipy.spatial.distance import cdist
 
     x, y = finite_rows(given, caller) / sigma, finite_rows(other, caller) / sigma
-    return _relative(np.exp(cdist(x, y, "sqeuclidean") / -2.0) / scale)
+    return max(_relative(np.exp(cdist(x, y, "sqeuclidean") / -2.0) / scale), 0.0)
 
 
 def relative_rke_from_kernel(cross_kernel: ArrayLike) -> float:
