@@ -9,6 +9,7 @@ from evalsuite import api
 from evalsuite.leaderboard import build_leaderboard
 from evalsuite.leaderboard_csv import read_leaderboard
 from evalsuite.record import find_records
+from evalsuite.requests import Decoding
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = find_records(ROOT / "results")
@@ -37,8 +38,10 @@ def test_the_colder_entrant_is_clearly_less_diverse() -> None:
     found = {}
     for folder in FOLDERS:
         record = evalsuite.load_record(folder)
-        if record.task == "rlhf_diversity" and record.entrant.decoding is not None:
-            found[record.entrant.decoding.temperature] = record.headline.estimate
+        temperature = getattr(record.entrant.decoding, "temperature", None)
+        is_plain = record.entrant.decoding == Decoding(temperature=temperature or 0)
+        if record.task == "rlhf_diversity" and is_plain and not record.entrant.settings:
+            found[temperature] = record.headline.estimate
     warm, cold = found[1.0], found[0.3]
     assert warm.ci_low is not None and cold.ci_high is not None
     assert cold.ci_high < warm.ci_low
