@@ -57,7 +57,8 @@ def feature_blocks(
     width: int | None = None
     for file in _files(Path(path)):
         try:
-            parquet = pq.ParquetFile(file)
+            # Read as it is asked for, and not ahead: memory stays bounded by a block.
+            parquet = pq.ParquetFile(file, pre_buffer=False)
         except (OSError, pa.ArrowException) as error:
             raise BadInput(f"{file}: cannot be read as Parquet ({error})") from None
         with parquet:
