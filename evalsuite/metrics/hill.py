@@ -126,8 +126,10 @@ def hill_of_shares(shares: FloatArray, order: float) -> FloatArray:
         entropy = np.log1p((shares * np.expm1((order - 1.0) * logs)).sum(axis=-1)) / (1.0 - order)
     else:
         top = np.log(largest)
-        powers = np.where(positive, np.exp(order * np.minimum(logs - top, 0.0)), 0.0)
-        entropy = (order * top[..., 0] + np.log(powers.sum(axis=-1))) / (1.0 - order)
+        with np.errstate(over="ignore"):  # exp of minus infinity is the 0 that it should be
+            powers = np.where(positive, np.exp(order * np.minimum(logs - top, 0.0)), 0.0)
+        # The quotient first: an order near the largest number would overflow in a product.
+        entropy = order / (1.0 - order) * top[..., 0] + np.log(powers.sum(axis=-1)) / (1.0 - order)
     return np.asarray(np.exp(np.maximum(entropy, 0.0)))
 
 

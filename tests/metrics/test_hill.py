@@ -169,3 +169,8 @@ def test_internal_diversity_is_one_minus_the_reciprocal_of_order_two():
 def test_internal_diversity_refuses_what_has_none(kernel, q, message):
     with pytest.raises(ValueError, match=f"internal_diversity: .*{message}"):
         internal_diversity(kernel, q=q)
+
+
+def test_an_order_near_the_largest_number_does_not_overflow():
+    assert hill_number([1.0, 1.0, 1.0], q=1.6e308) == pytest.approx(3.0)
+    assert hill_number([3.0, 1.0], q=1e308) == pytest.approx(4 / 3)
