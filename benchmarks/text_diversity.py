@@ -1,9 +1,9 @@
 """Vendi scores, per-prompt Vendi scores and n-gram diversity beside their published packages.
 
 Everything on one thread, ours and the peer's on the same data in the same run:
-``python benchmarks/text_diversity.py [--json PATH] [--only vendi,stream,prompts,ngrams]``. The peers:
-``pip install vendi-score diversity``. Our scores are float64 and all five orders at once; the
-peer's is order 1 alone.
+``python benchmarks/text_diversity.py [--json PATH] [--only vendi,stream,prompts,ngrams]``.
+The peers: ``pip install vendi-score diversity``. Our scores are float64 and all five orders at
+once; the peer's is order 1 alone.
 """
 
 import argparse

@@ -15,8 +15,8 @@ from evalsuite.models.classifier_options import ClassifierOptions, place_of
 from evalsuite.models.device import memory_watched
 from evalsuite.requests import LabelsPart, Request, Response, TextPart
 
-# In logits. Measured on tiny and real encoders in float32: below 1e-5; what looks for its last token
-# in the padding is off by .1 and more. Half precision rounds logits by up to about .05.
+# In logits. Measured on tiny and real encoders in float32: below 1e-5; what looks for its last
+# token in the padding is off by .1 and more. Half precision rounds logits by up to about .05.
 _TOLERANCE = {torch.float32: 1e-3}
 _HALF_PRECISION = 0.15
 _CHECK_TOKENS = (3, 9)
@@ -95,7 +95,7 @@ class TextClassifier:
         return self._answer(requests, scores)
 
     def rate(self, requests: Sequence[Request]) -> list[Response]:
-        """Rate each text, or answer to a prompt: the one output, or the chosen label's probability."""
+        """Rate each text, or answer to a prompt: its one output, or a label's probability."""
         return self._answer(requests, lambda i, logits: (self._rating(logits),))
 
     def _rating(self, logits: Logits) -> float:

@@ -358,7 +358,7 @@ def test_a_record_of_another_version_of_its_task_is_refused(
     )
     (own / "record.json").write_text(changed.sealed().to_json())
     said = refusal("compare", warm, own)
-    assert "version 7" in said and "version 1 is installed" in said
+    assert "version 7" in said and "version 2 is installed" in said
 
 
 def test_too_little_in_common_is_refused(zoo: Zoo, warm: Path) -> None:
@@ -906,25 +906,46 @@ def fresh_cool(zoo: Zoo) -> Path:
     return zoo("fake:text?temperature=0.5", limit=12, samples=2, judges=judges)
 
 
-def test_a_record_of_schema_1_is_read_and_verified() -> None:
+@pytest.fixture(scope="module")
+def schema_1(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The fresh record as schema 1 would have written it."""
+    folder = tmp_path_factory.mktemp("old") / "record"
+    folder.mkdir()
+    older = load_record(fresh).model_copy(update={"schema_version": 1, "scores_sha256": {}})
+    (folder / "record.json").write_text(as_schema_1(older.sealed()))
+    responses = pq.read_table(fresh / "responses.parquet").drop_columns(["other", "scores"])
+    pq.write_table(responses, folder / "responses.parquet")
+    return folder
+
+
+def test_a_record_that_schema_1_wrote_is_read_and_its_task_version_named() -> None:
     old = evalsuite.load_record(SCHEMA_1)
     assert old.schema_version == 1 and old.scores_sha256 == {}
     assert old.computed_hash() == old.hash
-    found = evalsuite.verify(SCHEMA_1)
+    assert set(json.loads((SCHEMA_1 / "record.json").read_text())) == set(
+        json.loads(as_schema_1(old))
+    )
+    with pytest.raises(BadInput, match="version 1, mode text; installed is version 2"):
+        evalsuite.verify(SCHEMA_1)
+
+
+def test_a_record_of_schema_1_is_verified(schema_1: Path) -> None:
+    assert "scores_sha256" not in json.loads((schema_1 / "record.json").read_text())
+    found = evalsuite.verify(schema_1)
     assert found.problems == () and found.is_recomputed
 
 
 def test_a_record_of_schema_1_compares_as_the_new_one_of_the_same_answers_does(
-    fresh: Path, fresh_cool: Path
+    schema_1: Path, fresh: Path, fresh_cool: Path
 ) -> None:
-    old = evalsuite.compare(SCHEMA_1, fresh_cool)
+    old = evalsuite.compare(schema_1, fresh_cool)
     new = evalsuite.compare(fresh, fresh_cool)
     assert old.pairs == new.pairs and old.moved == new.moved
     assert old.pairs[0].difference.estimate != 0
 
 
-def test_a_record_of_schema_1_is_ranked(tmp_path: Path, fresh_cool: Path) -> None:
-    for number, folder in enumerate((SCHEMA_1, fresh_cool)):
+def test_a_record_of_schema_1_is_ranked(tmp_path: Path, schema_1: Path, fresh_cool: Path) -> None:
+    for number, folder in enumerate((schema_1, fresh_cool)):
         shutil.copytree(folder, tmp_path / "results" / "rlhf_diversity" / f"x{number}" / "y")
     path, rejected = publish("rlhf_diversity", tmp_path)
     assert rejected == ()
@@ -934,10 +955,10 @@ def test_a_record_of_schema_1_is_ranked(tmp_path: Path, fresh_cool: Path) -> Non
 
 
 def test_a_run_again_replaces_the_record_of_schema_1_of_the_same_answers(
-    tmp_path: Path, fresh: Path
+    tmp_path: Path, schema_1: Path, fresh: Path
 ) -> None:
     place = tmp_path / "results" / fresh.relative_to(fresh.parents[2])
-    shutil.copytree(SCHEMA_1, place)
+    shutil.copytree(schema_1, place)
     judges = {"embedder": "fake:text-embedder?dim=4"}
     again = make(tmp_path, "fake:text", limit=12, samples=2, judges=judges)
     assert again == place
@@ -947,9 +968,11 @@ def test_a_run_again_replaces_the_record_of_schema_1_of_the_same_answers(
     assert evalsuite.verify(again).problems == ()
 
 
-def test_a_record_of_schema_1_of_other_answers_is_kept(tmp_path: Path, fresh: Path) -> None:
+def test_a_record_of_schema_1_of_other_answers_is_kept(
+    tmp_path: Path, schema_1: Path, fresh: Path
+) -> None:
     place = tmp_path / "results" / fresh.relative_to(fresh.parents[2])
-    shutil.copytree(SCHEMA_1, place)
+    shutil.copytree(schema_1, place)
     old = load_record(place).model_copy(update={"responses_sha256": "0" * 64}).sealed()
     (place / "record.json").write_text(as_schema_1(old))
     judges = {"embedder": "fake:text-embedder?dim=4"}
@@ -968,9 +991,9 @@ def as_schema_1(record: Record) -> str:
 
 
 def test_what_a_newer_schema_added_cannot_be_smuggled_into_an_older_record(
-    tmp_path: Path, fresh: Path, fresh_cool: Path
+    tmp_path: Path, schema_1: Path, fresh: Path, fresh_cool: Path
 ) -> None:
-    own = Path(shutil.copytree(SCHEMA_1, tmp_path / "old"))
+    own = Path(shutil.copytree(schema_1, tmp_path / "old"))
     shutil.copy(fresh_cool / "scores.parquet", own)
     value = json.loads((own / "record.json").read_text())
     value["scores_sha256"] = load_record(fresh_cool).scores_sha256

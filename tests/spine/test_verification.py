@@ -374,10 +374,10 @@ EDITS = {
     ),
     "task": (set_to("task", to="other"), "task: 'other' in the record, 'rlhf_diversity' in its"),
     "mode": (set_to("mode", to="image"), "mode: 'image' in the record, 'text' in its apparatus"),
-    "task_version": (set_to("task_version", to=9), "task_version: 9 in the record, 1 in its"),
+    "task_version": (set_to("task_version", to=9), "task_version: 9 in the record, 2 in its"),
     "mode, twice": (
         both(set_to("mode", to="image"), set_to("apparatus", "mode", to="image")),
-        "mode: rlhf_diversity version 1 has no mode 'image'",
+        "mode: rlhf_diversity version 2 has no mode 'image'",
     ),
     "prompts": (
         both(
