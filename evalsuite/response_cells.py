@@ -17,6 +17,7 @@ from evalsuite.prompts import Unit
 from evalsuite.requests import (
     Entrant,
     Frozen,
+    LabelsPart,
     Prompt,
     Request,
     Response,
@@ -215,6 +216,7 @@ def _request(cells: Cells, entrants: Mapping[str, Entrant]) -> Request:
         occurrence=cells["occurrence"],
     )
     _check_chance(request, capability)
+    _check_number_of_scores(request, cells["scores"])
     _require(
         request.key == cells["key"],
         "its key does not follow from prompt, entrant and sampling",
@@ -229,6 +231,15 @@ def _check_chance(request: Request, capability: Capability) -> None:
     numbers = (request.seed, request.index, request.occurrence)
     is_fixed = request.sampling is None and numbers == (0, 0, 0)
     _require(is_fixed, f"{capability.name} with a sampling, seed, sample or occurrence")
+
+
+def _check_number_of_scores(request: Request, scores: list[float] | None) -> None:
+    """One score for each label that was asked about; a rating is one number."""
+    if scores is None or request.capability not in {"classifies_text", "rates_text"}:
+        return
+    labels = [part.labels for part in request.prompt.parts if isinstance(part, LabelsPart)]
+    wanted = 1 if request.capability == "rates_text" else sum(map(len, labels))
+    _require(len(scores) == wanted, f"{len(scores)} scores, {wanted} were asked for")
 
 
 def _check_answer(cells: Cells, vector: Any) -> None:

@@ -18,6 +18,7 @@ from evalsuite.record import (
     Record,
     load_record,
 )
+from evalsuite.replay import question_problems
 from evalsuite.responses_file import ResponsesFile
 from evalsuite.row_claims import row_problems
 from evalsuite.score_claims import equal_scores, sealed_scores
@@ -165,7 +166,11 @@ def _against_card(
     if record.headline != record.estimate_of(card.headline, ALL):
         yield f"headline: is not {card.headline} over all units"
     if scores is not None:
-        yield from row_problems(record, task, options, responses.units, responses.tables)
+        found = list(row_problems(record, task, options, responses.units, responses.tables))
+        yield from found
+        if not found:
+            # Only where rows are sound by themselves: a replay says less of what is wrong.
+            yield from question_problems(record, task, options, responses.units, responses.tables)
         yield from _number_problems(record, task, options, responses, scores)
 
 

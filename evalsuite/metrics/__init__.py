@@ -2,6 +2,7 @@
 
 from evalsuite.metrics.best_of_n import (
     best_of_n_draws,
+    best_of_n_pairs,
     best_of_n_probabilities,
     expected_best_of_n_distance,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "NliVariant",
     "averaged_distinct",
     "best_of_n_draws",
+    "best_of_n_pairs",
     "best_of_n_probabilities",
     "distinct_n",
     "effective_diversity",

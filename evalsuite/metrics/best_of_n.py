@@ -139,6 +139,47 @@ def _or_one(scale: FloatArray) -> FloatArray:
     return np.where(scale == 0.0, 1.0, scale)
 
 
+def best_of_n_pairs(
+    rewards: ArrayLike, *, n: int, repeats: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Two answers of a best-of-N policy at a time, from n answers of their own each.
+
+    Draws of `best_of_n_draws` share answers, so that one can be shown twice and a mean distance
+    comes out too low. Here 2 n different answers are drawn and cut into halves, and each half keeps
+    its best: the two are independent draws of the policy, whatever the size of the pool.
+
+    Parameters
+    ----------
+    rewards : array of shape (pool,)
+    n : int
+        At least 1, at most half of the pool.
+    repeats : int
+        Pairs to draw, at least 1.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    array of shape (repeats, 2)
+        Places in the pool.
+
+    Raises
+    ------
+    ValueError
+        If rewards are not finite, or n or repeats out of range.
+
+    Examples
+    --------
+    >>> best_of_n_pairs([0.1, 0.9], n=1, repeats=2, rng=np.random.default_rng(0)).shape
+    (2, 2)
+    """
+    pool = _rewards(rewards, 2 * n, "best_of_n_pairs")
+    if repeats < 1:
+        raise ValueError(f"best_of_n_pairs: repeats must be at least 1, got {repeats}")
+    order = np.argsort(rng.random((repeats, pool.size)), axis=1)[:, : 2 * n].reshape(-1, 2, n)
+    kept = pool[order].argmax(axis=2)
+    return np.asarray(np.take_along_axis(order, kept[:, :, None], axis=2)[:, :, 0])
+
+
 def _rewards(rewards: ArrayLike, n: int, caller: str) -> FloatArray:
     pool = np.asarray(rewards, dtype=np.float64)
     if pool.ndim != 1 or not pool.size or not np.isfinite(pool).all():

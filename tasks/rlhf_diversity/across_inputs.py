@@ -59,9 +59,11 @@ def across_input_measures(
     written = [own for own in prompts if own.texts]
     embedded = [own for own in prompts if len(own.vectors)]
     return [
-        _pooled("across_input_sbert", prompts, embedded, _sbert, _sbert_without),
-        _pooled("across_input_ead", prompts, written, ead, ead_without),
-        _pooled("across_input_distinct", prompts, written, distinct, distinct_without),
+        _pooled("across_input_sbert", prompts, embedded, _sbert, _sbert_without, _has_first_vector),
+        _pooled("across_input_ead", prompts, written, ead, ead_without, _has_first_text),
+        _pooled(
+            "across_input_distinct", prompts, written, distinct, distinct_without, _has_first_text
+        ),
     ]
 
 
@@ -71,6 +73,7 @@ def _pooled(
     usable: Sequence[Answers],
     d: Diversity,
     without: LeaveOut,
+    is_first: Callable[[Answers], bool],
 ) -> PooledMeasure:
     clusters = sorted({own.unit.cluster for own in prompts})
     n = len({own.unit.id for own in prompts})
@@ -91,11 +94,19 @@ def _pooled(
         MeasureRow(unit=c, cluster=c, stratum="", replicate=0, value=v)
         for c, v in zip(clusters, left_out, strict=True)
     )
-    return PooledMeasure(name, value, rows, n_usable, n - n_usable, _notes(usable))
+    n_later = sum(not is_first(own) for own in usable)
+    return PooledMeasure(name, value, rows, n_usable, n - n_usable, _notes(n_later))
 
 
-def _notes(usable: Sequence[Answers]) -> tuple[str, ...]:
-    n_later = sum(not own.is_first_usable for own in usable)
+def _has_first_text(own: Answers) -> bool:
+    return own.is_first_usable
+
+
+def _has_first_vector(own: Answers) -> bool:
+    return own.is_first_usable and own.embedded[0] == 0
+
+
+def _notes(n_later: int) -> tuple[str, ...]:
     if not n_later:
         return ()
     return (f"later answers: {n_later} first answers did not come or are blank, the next stand in",)

@@ -1,6 +1,6 @@
 """The answers that diversity is measured on: those that came and are not blank."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -70,6 +70,7 @@ def answers(tables: Tables, options: "RlhfDiversityOptions") -> list[Answers]:
     ratings = _by_sample(tables.get("ratings"))
     tokens = _by_sample(tables.get("tokens"))
     embedded = _by_sample(tables.embeddings)
+    vocab_size = _vocab_size(tokens.values(), options)
     found = []
     for group in tables.outputs.groups():
         usable = [row for row in group.rows if row.text is not None and row.text.strip()]
@@ -88,7 +89,7 @@ def answers(tables: Tables, options: "RlhfDiversityOptions") -> list[Answers]:
                     kirk_tokens(row.text or "") if own is None else own.ids
                     for row, own in zip(usable, lists, strict=True)
                 ),
-                vocab_size=_vocab_size(lists, options),
+                vocab_size=vocab_size,
                 lengths=_lengths(group),
                 vectors=tables.embeddings.vectors([vectors[i] for i in has_vector]),
                 embedded=tuple(has_vector),
@@ -116,12 +117,14 @@ def _tokens(row: Row | None) -> TokenList | None:
     return None if row is None else TokenList.from_text(row.text or "")
 
 
-def _vocab_size(lists: Sequence[TokenList | None], options: "RlhfDiversityOptions") -> int:
+def _vocab_size(tokens: Iterable[Row], options: "RlhfDiversityOptions") -> int:
     """The one asked for, else the tokenizer's, else that of the published protocol."""
     if options.vocab_size is not None:
         return options.vocab_size
-    own = next((found.vocab_size for found in lists if found is not None), None)
-    return GPT2_VOCAB_SIZE if own is None else own
+    sizes = {TokenList.from_text(row.text).vocab_size for row in tokens if row.text is not None}
+    if len(sizes) > 1:
+        raise ValueError(f"tokens of vocabularies of different sizes: {sorted(sizes)}")
+    return sizes.pop() if sizes else GPT2_VOCAB_SIZE
 
 
 def _rating(row: Row | None) -> float:

@@ -113,7 +113,7 @@ MEASURES = (
     ),
     MeasureCard(
         name="best_of_n_sbert",
-        summary=f"best rated of best_of answers, drawn again and again: {SBERT}",
+        summary="two answers, each the best rated of best_of answers of its own: 1 - cosine",
         higher_is_better=True,
         low=0.0,
         high=2.0,

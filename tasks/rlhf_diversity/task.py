@@ -60,7 +60,7 @@ class RlhfDiversityOptions(TaskOptions):
         0, ge=0, le=64, description="sentence pairs per pair of answers; 0 does not ask"
     )
     nli_seed: int = Field(0, ge=0, description="seed of the sampled sentences")
-    best_of: int = Field(4, ge=1, le=1024, description="N of best-of-N, drawn from the samples")
+    best_of: int = Field(4, ge=1, le=1024, description="N of best-of-N; needs 2 N rated answers")
     quality_threshold: float = Field(
         0.5, allow_inf_nan=False, description="rating from which an answer is good enough"
     )

@@ -93,7 +93,7 @@ MEASURES = (
     MeasureCard(
         name="scendi",
         summary="answers to all prompts: Schur-complement score, diversity that no linear map of "
-        "the prompts explains",
+        "the prompts explains; grows with the answers to a prompt",
         higher_is_better=True,
         low=0.0,
         unit=UNIT,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from evalsuite.measures import FeatureSet, KernelMeasure, Measure, MeasureRow, PooledMeasure
 from evalsuite.metrics.vendi import (
+    EXACT_WORK,
     conditional_vendi_scores,
     feature_spectrum,
     left_out_vendi_scores,
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 MAX_CONDITIONAL = 4_000
 """Most answers whose joint kernel with their prompts is made: an explicit matrix."""
+
+MIN_PER_DIRECTION = 10
+"""Fewer answers for each direction of the prompts' features leave scendi far too low."""
 
 N_GROUPS = 20
 """Clusters are left out in so many groups where each costs a whole computation."""
@@ -109,12 +113,19 @@ def _plain(pools: Sequence[Pool], counts: _Counts) -> list[Measure]:
     """Every order, with each cluster left out."""
     orders = tuple(ORDERS.values())
     wholes, lefts, facts = [], [], {}
+    names, groups = counts.clusters, {name: name for name in counts.clusters}
+    if any(_is_costly(pool, len(names)) for pool in pools):
+        # Left out to first order only, intervals of small orders would be too narrow.
+        numbers = _groups(names)
+        groups = {name: f"group {number + 1}" for name, number in numbers.items()}
+        names = tuple(f"group {number + 1}" for number in range(max(numbers.values()) + 1))
     for pool in pools:
-        found = left_out_vendi_scores(pool.features, clusters=pool.clusters, orders=orders)
-        left = dict(zip(dict.fromkeys(pool.clusters), found.left_out, strict=True))
+        own = [groups[cluster] for cluster in pool.clusters]
+        found = left_out_vendi_scores(pool.features, clusters=own, orders=orders, exact=True)
+        left = dict(zip(dict.fromkeys(own), found.left_out, strict=True))
         wholes.append(found.whole)
         # A cluster without an answer in this replicate takes nothing away.
-        lefts.append(np.array([left.get(c, found.whole) for c in counts.clusters]))
+        lefts.append(np.array([left.get(name, found.whole) for name in names]))
     if pools:
         spectrum = feature_spectrum(pools[0].features)
         facts = {
@@ -129,12 +140,17 @@ def _plain(pools: Sequence[Pool], counts: _Counts) -> list[Measure]:
             f"pooled_vendi_{end}",
             [float(whole[i]) for whole in wholes],
             [left[:, i] for left in lefts],
-            counts.clusters,
+            names,
             counts,
             facts=facts,
         )
         for i, end in enumerate(ORDERS)
     ]
+
+
+def _is_costly(pool: Pool, n_clusters: int) -> bool:
+    """Whether leaving every cluster out by itself would take more than some seconds."""
+    return n_clusters * min(pool.features.shape) ** 3 > EXACT_WORK
 
 
 def _costly(pools: Sequence[Pool], counts: _Counts, options: "VendiOptions") -> list[Measure]:
@@ -159,11 +175,39 @@ def _costly(pools: Sequence[Pool], counts: _Counts, options: "VendiOptions") -> 
             lefts.get(name, []),
             names,
             counts,
-            notes=(too_many,) if n > MAX_CONDITIONAL and name not in wholes else (),
-            facts={"truncated_to": float(options.truncate)} if name.endswith("truncated") else {},
+            notes=(too_many,) if n > MAX_CONDITIONAL and name not in wholes else _few(name, pools),
+            facts=_facts(name, pools, options),
         )
         for name in ("pooled_vendi_truncated", "conditional_vendi", "information_vendi", "scendi")
     ]
+
+
+def _few(name: str, pools: Sequence[Pool]) -> tuple[str, ...]:
+    """What a reader must know of scendi, a fit of the answers to their prompts."""
+    if name != "scendi" or not pools:
+        return ()
+    found = scendi_score(pools[0].features, pools[0].prompts)
+    ratio = len(pools[0]) / max(found.prompt_rank, 1)
+    if ratio >= MIN_PER_DIRECTION:
+        return found.warnings
+    return (
+        *found.warnings,
+        f"few answers: {ratio:.2g} for each direction of the prompts, of which chance alone "
+        f"explains a part; below {MIN_PER_DIRECTION} the score is too low",
+    )
+
+
+def _facts(name: str, pools: Sequence[Pool], options: "VendiOptions") -> dict[str, float]:
+    if name.endswith("truncated"):
+        return {"truncated_to": float(options.truncate)}
+    if name == "scendi" and pools:
+        found = scendi_score(pools[0].features, pools[0].prompts)
+        return {
+            "answers": float(len(pools[0])),
+            "prompt_rank": float(found.prompt_rank),
+            "prompt_mass": float(found.prompt_mass),
+        }
+    return {}
 
 
 def _statistics(pool: Pool, options: "VendiOptions") -> Mapping[str, float]:

@@ -31,7 +31,7 @@ LEVELS = (
     ("responses_file", "comparing.trimming"),
     ("fingerprint", "scores_file"),
     ("record",),
-    ("execution", "row_claims", "score_claims", "comparing.scored_record"),
+    ("execution", "replay", "row_claims", "score_claims", "comparing.scored_record"),
     ("verification", "comparing.pairing", "comparing.moved_units"),
     (
         "comparing.answer_vectors",

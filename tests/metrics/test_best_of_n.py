@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from evalsuite.metrics import (
     best_of_n_draws,
+    best_of_n_pairs,
     best_of_n_probabilities,
     mean_pairwise_cosine_distance,
 )
@@ -146,3 +147,22 @@ def test_a_pool_of_equal_answers_has_no_distance():
 def test_features_that_do_not_fit_the_rewards_are_refused(rows):
     with pytest.raises(ValueError, match="expected 3 finite rows of features"):
         expected_best_of_n_distance(rows, np.arange(3.0), n=1)
+
+
+@pytest.mark.parametrize("pool_size", [8, 12, 32])
+def test_pairs_have_the_distance_of_the_policy_whatever_the_pool(pool_size):
+    # Rewards say nothing of the answer: the policy's two answers differ as often as any two do.
+    rng = np.random.default_rng(3)
+    different = []
+    for _ in range(800):
+        kinds = rng.integers(0, 4, pool_size)
+        pairs = best_of_n_pairs(rng.random(pool_size), n=4, repeats=20, rng=rng)
+        different.append(np.mean(kinds[pairs[:, 0]] != kinds[pairs[:, 1]]))
+    assert np.mean(different) == pytest.approx(0.75, abs=4 * np.std(different) / np.sqrt(800))
+
+
+def test_pairs_need_twice_n_answers_and_never_show_one_twice():
+    pairs = best_of_n_pairs(np.arange(8.0), n=4, repeats=200, rng=np.random.default_rng(0))
+    assert (pairs[:, 0] != pairs[:, 1]).all() and (pairs.max(axis=1) == 7).all()
+    with pytest.raises(ValueError, match="pool's 7, got 8"):
+        best_of_n_pairs(np.arange(7.0), n=4, repeats=1, rng=np.random.default_rng(0))

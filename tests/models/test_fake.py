@@ -70,11 +70,12 @@ def picture(*_):
 @pytest.mark.parametrize(
     ("name", "capabilities"),
     [
-        ("fake:text", {"generates_text"}),
+        ("fake:text", {"generates_text", "tokenizes_text"}),
         ("fake:images", {"generates_images"}),
         ("fake:text-embedder", {"embeds_text"}),
         ("fake:image-embedder", {"embeds_images"}),
-        ("fake:text-classifier", {"classifies_text"}),
+        ("fake:text-classifier", {"classifies_text", "rates_text"}),
+        ("fake:rater", {"rates_text"}),
         ("fake:image-classifier", {"classifies_images"}),
         ("fake:detector", {"detects_objects"}),
         ("fake:vqa", {"answers_visual_questions"}),
@@ -90,7 +91,7 @@ def test_a_handle_declares_its_capabilities_and_the_loaded_model_has_them(name, 
 
 def test_every_listed_model_can_be_opened():
     listings = backend.describe()
-    assert len(listings) == 9
+    assert len(listings) == 10
     for listing in listings:
         declared = {CAPABILITIES[p].name for p in open_fake(listing.name).capabilities}
         assert declared == set(listing.capabilities)

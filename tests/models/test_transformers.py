@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from evalsuite.errors import BadInput, MissingPackage, OutOfMemory, UnknownName
 from evalsuite.models import padding_check, text_generation
-from evalsuite.models.capabilities import EmbedsText, GeneratesText
+from evalsuite.models.capabilities import EmbedsText, GeneratesText, TokenizesText
 from evalsuite.models.device import memory_watched
 from evalsuite.requests import Prompt, Request, Response, Sampling, TextPart
 from tests.models.conftest import byte_tokenizer, open_local
@@ -59,7 +59,11 @@ def test_opening_a_model_imports_neither_torch_nor_transformers(
 
 def test_capabilities_follow_the_architecture(tiny_folders: dict[str, Path]) -> None:
     for kind in ("llama", "gpt2", "mistral"):
-        assert open_local(tiny_folders[kind]).capabilities == {GeneratesText, EmbedsText}
+        assert open_local(tiny_folders[kind]).capabilities == {
+            GeneratesText,
+            EmbedsText,
+            TokenizesText,
+        }
     assert open_local(tiny_folders["bert"]).capabilities == {EmbedsText}
 
 

@@ -10,6 +10,7 @@ from evalsuite.metrics.vendi.density import MAX_SIDE
 from evalsuite.metrics.vendi.eigenvalues import Spectrum, spectrum_of_matrix
 from evalsuite.metrics.vendi.gram import StreamedGram, feature_spectrum_of_blocks
 from evalsuite.metrics.vendi.influence import (
+    EXACT_WORK,
     LeftOutScores,
     left_out_vendi_scores,
     left_out_vendi_scores_from_kernel,
@@ -74,6 +75,7 @@ from evalsuite.metrics.vendi.truncated import (
 )
 
 __all__ = [
+    "EXACT_WORK",
     "MAX_SIDE",
     "ORDERS",
     "ConditionalScores",
