@@ -1,6 +1,7 @@
 """Judges of pairs and of single answers, through the command line, with fakes."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,11 @@ import pytest
 
 from evalsuite.comparing.trimming import restricted, usable_samples
 from evalsuite.record import load_record
+from evalsuite.requests import canonical_json, digest, request_key
 from evalsuite.responses_file import ResponsesFile
+from evalsuite.verification import verify
 from tests.spine.runs import evalsuite, record_of, task
+from tests.spine.test_verification import reseal, rewrite
 
 NLI = ("--judge", "nli=fake:text-classifier")
 QUALITY = ("--judge", "quality=fake:rater")
@@ -112,3 +116,74 @@ def test_a_dry_run_counts_the_pairs_as_a_range(tmp_path):
     done = evalsuite(*task("fake:text", *more), cwd=tmp_path)
     calls = {(c["role"], c["capability"]): c for c in json.loads(done.stdout)["calls"]}
     assert calls["nli", "classifies_text"]["n_high"] == 10 * 4 * 3
+
+
+def rows_of(rows: list[dict], table: str) -> list[dict]:
+    return [row for row in rows if row["table"] == table and row["key"] is not None]
+
+
+def asks(row: dict, change) -> None:
+    """Change the parts of a row's question."""
+    prompt = json.loads(row["prompt"])
+    change(prompt["parts"])
+    row["prompt"] = canonical_json(prompt)
+
+
+def reversed_labels(rows: list[dict]) -> None:
+    for row in rows_of(rows, "nli"):
+        asks(row, lambda parts: parts[2].update(labels=parts[2]["labels"][::-1]))
+        row["scores"] = row["scores"][::-1]
+
+
+def pairs_with_themselves(rows: list[dict]) -> None:
+    for row in rows_of(rows, "nli"):
+        asks(row, lambda parts: parts[1].update(text=parts[0]["text"]))
+        row["scores"] = [0.0, 0.0, 1.0]
+
+
+def another_row_before(rows: list[dict]) -> None:
+    first = next(i for i, row in enumerate(rows) if row["table"] == "nli")
+    extra = dict(rows[first])
+    asks(extra, lambda parts: parts[0].update(text=parts[0]["text"] + " But no."))
+    rows.insert(first, extra | {"scores": [0.0, 0.0, 1.0]})
+
+
+def without_low_ratings(rows: list[dict]) -> None:
+    kept = [row for row in rows if row["table"] != "ratings" or (row["scores"] or [9])[0] >= 0.5]
+    rows[:] = kept
+
+
+def first_words_rated(rows: list[dict]) -> None:
+    for row in rows_of(rows, "ratings"):
+        asks(row, lambda parts: parts[1].update(text=parts[1]["text"].split()[0]))
+        row["scores"] = [0.99]
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [reversed_labels, pairs_with_themselves, another_row_before, without_low_ratings,
+     first_words_rated],
+    ids=lambda forge: forge.__name__,
+)  # fmt: skip
+def test_judges_that_were_asked_otherwise_are_found_under_fitting_checksums(
+    folder, tmp_path, forge
+):
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    record = load_record(copy)
+    entrants = {role: judge.entrant for role, judge in record.judges.items()}
+    entrants["model"] = record.entrant
+
+    def change(rows: list[dict]) -> None:
+        forge(rows)
+        for row in rows_of(rows, "nli") + rows_of(rows, "ratings"):
+            asked = json.loads(row["prompt"])
+            row["key"] = request_key(
+                row["capability"], entrants[row["role"]].identity, digest(asked), "-", 0, 0, 0
+            )
+
+    reseal(copy, change)
+    rewrite(copy)
+    problems = verify(copy).problems
+    assert problems, "a record whose judges were asked something else verifies"
+    assert all(p.startswith(("nli", "ratings", "judges.")) for p in problems), problems
