@@ -118,8 +118,10 @@ def run(
     if first.is_default_model:
         name = first.model.entrant.model
         print(f"no --model given: taking the task's default, {name}", file=sys.stderr)
+    asked = {card.judge for card in first.task.card.measures}
     for role, supply in first.absent.items():
-        print(f"no judge {role}: measures that need it are missing. {supply}", file=sys.stderr)
+        if role in asked:
+            print(f"no judge {role}: measures that need it are missing. {supply}", file=sys.stderr)
     if dry_run:
         for own in prepared:
             terminal.print_calls(api.dry_run(own), own, as_json=as_json)

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 from evalsuite.asking import effective_decoding
 from evalsuite.errors import BadInput
 from evalsuite.execution import Prepared, RunPlan, prepare
+from evalsuite.models.capabilities import NeedsUnits
 from evalsuite.requests import Decoding
 from evalsuite.settings import settings
 
@@ -63,6 +64,11 @@ def prepare_remedies(plan: RunPlan, remedies: Mapping[str, str] | None) -> list[
         If the baseline cannot be run, options cannot be read, or the model takes no remedy at all.
     """
     base = prepare(plan, settings())
+    if isinstance(base.model, NeedsUnits):
+        raise BadInput(
+            f"{base.model.entrant.model} holds texts that are made already: no other decoding can "
+            "be tried on it. Run each file with `evalsuite run`, and compare their records"
+        )
     model = plan.model or base.model.entrant.model
     found = [Candidate(BASELINE, model, base)]
     chosen = default_remedies(base.options.samples) if remedies is None else remedies
@@ -117,6 +123,8 @@ def with_options(model: str, options: str, name: str) -> str:
     'fake:text?words=60&temperature=0.3'
     """
     head, _, query = model.partition("?")
+    if any("\ud800" <= character <= "\udfff" for character in options):
+        raise BadInput(f"remedy {name}: its options are not UTF-8")
     try:
         added = parse_qsl(options, keep_blank_values=True, strict_parsing=True)
     except ValueError:

@@ -108,5 +108,7 @@ def unknown(noun: str, name: str, known: list[str], *, of: str = "") -> str:
 def first_problem(error: ValidationError) -> str:
     """The first problem of a pydantic error, in one line."""
     problem = error.errors()[0]
-    where = ".".join(str(part) for part in problem["loc"]) or "value"
+    where = ".".join(str(part) for part in problem["loc"])
+    if not where:  # of several fields together: what was given is all of them
+        return str(problem["msg"]).removeprefix("Value error, ")
     return f"{where}: {problem['msg']} (got {problem['input']!r})"

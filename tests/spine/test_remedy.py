@@ -290,3 +290,14 @@ def test_an_interrupt_keeps_what_is_done_and_the_same_command_goes_on(tmp_path: 
     assert len(times_answered(log)) == 96
     n_again = sum(n - 1 for n in times_answered(log).values())
     assert n_again <= 6, "only the pack in flight was answered again"
+
+
+def test_texts_that_are_made_already_take_no_remedy(tmp_path):
+    (tmp_path / "set.jsonl").write_text('{"id": "a", "prompt": "Say it."}\n')
+    (tmp_path / "made.jsonl").write_text('{"id": "a", "texts": ["x", "y"]}\n')
+    done = shell("remedy", "rlhf_diversity", "--model", "outputs:made.jsonl", "--set",
+                     "./set.jsonl", "--samples", "2", "--judge", "embedder=fake:text-embedder",
+                     cwd=tmp_path)  # fmt: skip
+    assert done.returncode == 2
+    assert "made already" in done.stderr and "evalsuite run" in done.stderr
+    assert not (tmp_path / "leaderboards").exists()
