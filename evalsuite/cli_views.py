@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from evalsuite.cli_values import named_values, report_rejected
-from evalsuite.errors import Incomplete
+from evalsuite.errors import BadInput, Incomplete
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 Out = Annotated[
@@ -70,6 +70,8 @@ def agreement(
     from evalsuite.report import views
     from evalsuite.report.terminal import print_json
 
+    if out != Path() and not (out / RESULTS).is_dir():
+        raise BadInput(f"{out}: holds no {RESULTS}/ to look for other entrants in")
     found = judge_agreement(record_a, record_b, results=out / RESULTS)
     if as_json:
         print_json(found.model_dump(mode="json"))

@@ -298,11 +298,15 @@ def _stands_already(folder: Path, record: Record) -> bool:
         return False  # Its scores were lost, and are written again.
     if old.complete and old.hash != record.hash:
         claim = record.claim()
-        differs = ", ".join(name for name, value in old.claim().items() if claim[name] != value)
+        names = [name for name, value in old.claim().items() if claim[name] != value]
+        if "entrant" in names:  # a name beside the model, such as what it was trained from
+            own = record.entrant.model_dump()
+            fields = [f for f, value in old.entrant.model_dump().items() if value != own[f]]
+            names[names.index("entrant")] = f"entrant ({', '.join(fields)})"
         raise BadInput(
-            f"{folder} holds a record of the same run that differs in: {differs}. (Answers differ "
-            "between machines and package versions.) Keep it and choose another --out, or replace "
-            "it with --force."
+            f"{folder} holds a record of the same run that differs in: {', '.join(names)}. "
+            "(Answers differ between machines and package versions.) Keep it and choose another "
+            "--out, or replace it with --force."
         )
     return old.complete
 

@@ -20,6 +20,7 @@ from evalsuite.stats import Estimate
 from evalsuite.stats.correlation import correlation_interval
 
 LEVEL = 0.95
+SHOWN_PARTS = 5
 
 
 class MeasureAgreement(Frozen):
@@ -146,6 +147,8 @@ def _role(a: ScoredRecord, b: ScoredRecord) -> str:
     names = f"{a.folder} and {b.folder}"
     if apart or len(roles) > 1:
         parts = [*apart, *(f"judges.{role}" for role in roles)]
+        if len(parts) > SHOWN_PARTS:
+            parts = [*parts[:SHOWN_PARTS], f"and {len(parts) - SHOWN_PARTS} more"]
         raise BadInput(
             f"{names}: an agreement of judges takes records that differ in one judge and nothing "
             f"else; these differ in: {'; '.join(parts)}"

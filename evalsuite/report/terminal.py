@@ -284,6 +284,8 @@ def print_task(task: "Task", *, as_json: bool) -> None:
         for option, field in mode.options.model_fields.items():
             add_row(options, f"  {option}", field.default, field.description or "")
         out.print(options)
+        for view in mode.views:
+            say(f"view {view}: evalsuite show RECORD --view {view}")
     for role, judge in card.judges.items():
         say(f"\njudge {role}: {judge.summary}; default {judge.default}")
     for set_name, data in card.sets.items():

@@ -344,3 +344,9 @@ def test_the_models_are_listed_with_every_option_they_take(tmp_path: Path) -> No
     assert embedders == set(EncoderOptions.model_fields)
     assert {"temperature", "template", "system", "dtype", "post_training_of"} <= generators
     assert {"pooling", "normalize", "max_length", "long", "threads"} <= embedders
+
+
+def test_the_card_of_a_task_names_its_views(tmp_path):
+    for name, view in (("rlhf_diversity", "frontier"), ("vendi", "n_sweep")):
+        done = evalsuite("show", name, cwd=tmp_path)
+        assert f"view {view}: evalsuite show RECORD --view {view}" in done.stdout

@@ -227,3 +227,11 @@ def test_judges_that_cannot_be_taken_together_are_refused_before_anything_runs(
 ) -> None:
     said = refusal(*task("fake:text", "--limit", "12", *more), "--out", tmp_path)
     assert says in said and not (tmp_path / "results").exists()
+
+
+def test_a_folder_without_records_to_look_in_is_refused(
+    found: JudgeAgreement, tmp_path: Path
+) -> None:
+    done = shell("agreement", "a", "b", "--out", str(tmp_path / "none"), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "holds no results/" in done.stderr

@@ -14,6 +14,7 @@ from evalsuite.errors import BadInput
 from evalsuite.requests import Entrant
 from evalsuite.stats.signflip import sign_flip_test
 from tests.spine.records import by_unit, command, make, refusal, scores
+from tests.spine.runs import evalsuite as shell
 
 SFT = "fake:text?temperature=0.8&words=40&post_training_of=fake:text"
 DPO = "fake:text?temperature=0.6&words=30&post_training_of=fake:text?temperature=0.8%26words=40"
@@ -256,3 +257,14 @@ def test_a_comparison_shows_what_was_trained_from_what_only_if_something_was(
     assert line.split()[2] == "fake:text"
     plain = make(place, "fake:text?temperature=0.6")
     assert "trained from" not in command("compare", chain[0], plain, "--units", "0").out
+
+
+def test_a_record_that_says_its_parent_only_now_names_the_field_and_the_way(tmp_path):
+    arguments = ("run", "rlhf_diversity", "--judge", "embedder=fake:text-embedder", "--limit", "10",
+                 "--samples", "2")  # fmt: skip
+    assert shell(*arguments, "--model", "fake:text", cwd=tmp_path).returncode == 0
+    again = ("--model", "fake:text?post_training_of=fake:all")
+    done = shell(*arguments, *again, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "entrant (post_training_of)" in done.stderr and "--force" in done.stderr
+    assert shell(*arguments, *again, "--force", cwd=tmp_path).returncode == 0
