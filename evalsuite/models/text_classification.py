@@ -15,8 +15,9 @@ from evalsuite.models.classifier_options import ClassifierOptions, place_of
 from evalsuite.models.device import memory_watched
 from evalsuite.requests import LabelsPart, Request, Response, TextPart
 
-# In logits. Measured on tiny and real encoders in float32: below 1e-5; what looks for its last
-# token in the padding is off by .1 and more. Half precision rounds logits by up to about .05.
+# In logits, or in shares of them where they are large. Measured in float32: below 6e-6 for 18 tiny
+# architectures and 1e-6 for a real one of 6 layers, whose logits move by .01 in bfloat16; XLNet,
+# which looks for its last token in the padding, is off by .6.
 _TOLERANCE = {torch.float32: 1e-3}
 _HALF_PRECISION = 0.15
 _CHECK_TOKENS = (3, 9)
@@ -244,7 +245,7 @@ def check_packing(model: Any, name: str) -> None:
     except (RuntimeError, TypeError, ValueError, LookupError, AttributeError) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise _refusal(model, name, f"fails on a padded batch: {lines[0]}") from error
-    difference = np.abs(together - alone)
+    difference = np.abs(together - alone) / max(1.0, float(np.nanmean(np.abs(alone))))
     worst = float(difference[np.isfinite(difference)].max(initial=0.0))
     if worst > _TOLERANCE.get(model.dtype, _HALF_PRECISION):
         raise _refusal(model, name, "reads the padding of shorter texts")
@@ -254,17 +255,18 @@ def _spread(model: Any) -> list[list[int]]:
     """Texts of tokens that lie evenly in the vocabulary, special ones not among them."""
     size = int(model.get_input_embeddings().weight.shape[0])
     config = model.config.get_text_config()
-    special = {config.pad_token_id, config.eos_token_id, config.bos_token_id}
+    names = ("pad_token_id", "eos_token_id", "bos_token_id")
+    special = {getattr(config, name, None) for name in names}
     usable = [i for i in range(size) if i not in special]
     n = sum(_CHECK_TOKENS)
     ids = iter([usable[(2 * i + 1) * len(usable) // (2 * n)] for i in range(n)])
     # Encoder-decoders are read at their end token, so that every text needs one.
-    end = [config.eos_token_id] if model.config.is_encoder_decoder else []
+    end = [config.eos_token_id] if getattr(config, "is_encoder_decoder", False) else []
     return [[*(next(ids) for _ in range(n_tokens)), *end] for n_tokens in _CHECK_TOKENS]
 
 
 def _padding(model: Any) -> int | None:
-    padding = model.config.get_text_config().pad_token_id
+    padding = getattr(model.config.get_text_config(), "pad_token_id", None)
     return None if padding is None else int(padding)
 
 
