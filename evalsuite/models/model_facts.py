@@ -129,9 +129,10 @@ def _kind(config: dict[str, Any], model: str) -> Kind:
 def _labels(config: dict[str, Any], model: str) -> tuple[str, ...]:
     """Names of a classifier's outputs; transformers leaves them out where there are two."""
     named = config.get("id2label") or {}
-    n_labels = config.get("num_labels") or len(named) or 2
     try:
-        n_labels = min(int(n_labels), _MOST_LABELS)
+        n_labels = int(config.get("num_labels") or len(named) or 2)
+        if n_labels > _MOST_LABELS:  # transformers would make a name for each
+            raise BadInput(f"model {model}: its config.json claims {n_labels} labels")
         labels = tuple(str(named.get(str(i), f"LABEL_{i}")) for i in range(n_labels))
         ids = {int(i) for i in named}
     except (TypeError, ValueError, AttributeError):

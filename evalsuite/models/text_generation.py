@@ -8,16 +8,13 @@ import jinja2
 
 from evalsuite.errors import GenerationError
 from evalsuite.models.beam_search import Found, Searcher
+from evalsuite.models.chat_template import TEMPLATE_DATE, dateless
 from evalsuite.models.device import memory_watched
 from evalsuite.models.sampling import Drawn, SampleRow, generate
 from evalsuite.models.verbalized import FORM_TOKENS, answer_in_calls, wrap
 from evalsuite.requests import Prompt, Request, Response, TextPart
 
 Template = Literal["chat", "plain"]
-
-# Some chat templates print today's date, which would make the answer depend on the day of the run.
-_TEMPLATE_DATE = "26 Jul 2024"
-_FIXED_CLOCK = f"{{% macro strftime_now(format) %}}{_TEMPLATE_DATE}{{% endmacro %}}"
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,7 @@ class TextGenerator:
         self._template = template
         self._context = context
         self._end_ids = end_ids(model, tokenizer)
-        self._chat_template = _dateless(tokenizer) if template.kind == "chat" else None
+        self._chat_template = dateless(tokenizer) if template.kind == "chat" else None
         self._searcher = Searcher(model, end_ids=self._end_ids, has_stop=self._has_stop)
 
     def sizes(self, prompts: Sequence[Prompt]) -> list[int]:
@@ -157,7 +154,7 @@ class TextGenerator:
             tokenize=False,
             add_generation_prompt=True,
             chat_template=self._chat_template,
-            date_string=_TEMPLATE_DATE,
+            date_string=TEMPLATE_DATE,
         )
         return text
 
@@ -201,11 +198,6 @@ def _drawn(found: Found, index: int) -> Drawn:
         return Drawn((), 0, None, f"the search has {n} answers only: there are no others")
     best = found.hypotheses[index]
     return Drawn(best.token_ids, best.n_drawn, best.finish)
-
-
-def _dateless(tokenizer: Any) -> str:
-    template: str = tokenizer.get_chat_template()
-    return _FIXED_CLOCK + template if "strftime_now" in template else template
 
 
 def end_ids(model: Any, tokenizer: Any) -> frozenset[int]:

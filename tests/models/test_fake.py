@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from evalsuite.errors import BadInput, OutOfMemory, UnknownName
-from evalsuite.models.capabilities import CAPABILITIES
+from evalsuite.models.capabilities import CAPABILITIES, TokenList
 from evalsuite.models.fake import backend
 from evalsuite.models.spec import ModelSpec
 from evalsuite.requests import (
@@ -403,3 +403,59 @@ def test_a_delay_is_waited_for_once_a_batch(monkeypatch):
     model, request = judged("fake:text-classifier?delay=0.25", TextPart(text="a"), LABELS)
     model.classify_text([request] * 4)
     assert waits == [0.25]
+
+
+def test_with_beams_the_texts_of_falling_likelihood_follow_the_index():
+    found = texts("fake:text?beams=12", n=12)
+    words = [r.text.split() for r in found]
+    best = words[0][0]
+    assert words[0] == [best] * 8  # Zipf: rank 1 at every place
+    # Rank 2 at one of the eight places is half as likely, rank 3 a third.
+    assert [sum(w != best for w in own) for own in words] == [0] + [1] * 11
+    second = {w for own in words[1:9] for w in own} - {best}
+    assert len(second) == 1 and not {w for own in words[9:] for w in own} & second
+    assert len({r.text for r in found}) == 12
+    assert found == texts("fake:text?beams=12", n=12)
+
+
+def test_groups_that_are_kept_apart_find_other_words():
+    plain, grouped, apart = (
+        texts(f"fake:text?beams=4{more}", n=4)
+        for more in ("", "&beam_groups=4", "&beam_groups=4&diversity_strength=1")
+    )
+    assert grouped != apart
+    assert [r.text for r in grouped] == [r.text for r in plain]
+    assert len({r.text.split()[0] for r in apart}) == 4
+    assert apart[0].text == plain[0].text
+
+
+def test_beams_that_are_not_there_are_errors():
+    found = texts("fake:text?beams=2", n=3)
+    assert statuses(found) == ["ok", "ok", "error"]
+    few = texts("fake:text?beams=4&words=2", n=4, max_new_tokens=1)
+    assert statuses(few) == ["ok", "ok", "error", "error"]
+    assert few[0].finish == "length"
+
+
+def test_a_rating_is_the_mean_over_the_words_of_the_answer():
+    def rated(*parts):
+        model, request = judged(
+            "fake:rater", *(TextPart(text=t) for t in parts), capability="rates_text"
+        )
+        return model.rate_text([request])[0].scores[0]
+
+    assert rated("red cat") == pytest.approx((rated("red") + rated("cat")) / 2, abs=1e-12)
+    assert rated("a prompt", "red cat") == rated("other", "Red  cat")
+    assert -1.0 <= rated("red") < 1.0 and rated("red") != rated("cat")
+    assert rated(" ") == 0.0
+
+
+def test_its_own_words_are_cut_into_the_tokens_that_they_are():
+    handle = open_fake("fake:text?words=30")
+    text = texts("fake:text?words=30", n=1)[0].text
+    request = Request("tokenizes_text", handle.entrant, Prompt.of_text(f"{text} stranger"))
+    (found,) = handle.load("cpu").tokenize_text([request])
+    tokens = TokenList.from_text(found.text)
+    assert tokens.vocab_size == 30
+    assert len(tokens.ids) == len(text.split()) + 1 and max(tokens.ids) < 30
+    assert len(set(tokens.ids[:-1])) == len(set(text.split()))

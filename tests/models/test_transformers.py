@@ -14,7 +14,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from evalsuite.errors import BadInput, MissingPackage, OutOfMemory, UnknownName
-from evalsuite.models import padding_check, text_generation
+from evalsuite.models import chat_template, padding_check, text_generation
 from evalsuite.models.capabilities import EmbedsText, GeneratesText, TokenizesText
 from evalsuite.models.device import memory_watched
 from evalsuite.requests import Prompt, Request, Response, Sampling, TextPart
@@ -146,7 +146,7 @@ def test_a_template_with_a_date_does_not_hang_on_the_day(
     handle = open_local(folder)
     model = handle.load("cpu")
     chat = model._generator._chat([TextPart(text="Hi")])
-    assert chat == text_generation._TEMPLATE_DATE + "Hi"
+    assert chat == chat_template.TEMPLATE_DATE + "Hi"
 
 
 def test_a_template_that_takes_no_system_message_fails_that_request_only(
