@@ -134,7 +134,7 @@ class Asker:
             has.
         """
         capability = self._capability(GeneratesText)
-        self._check_beams(samples)
+        check_beams(self.handle.entrant.model, self.decoding, samples, self._room.replicates)
         sampling = Sampling(**self.decoding.model_dump(), max_new_tokens=max_new_tokens)
         rows = []
         for unit in units:
@@ -153,19 +153,6 @@ class Asker:
                     )
                     rows.append(Row(unit, replicate, index, "planned", request))
         return self._answer(capability, rows)
-
-    def _check_beams(self, samples: int) -> None:
-        beams, model = self.decoding.beams, self.handle.entrant.model
-        if beams and beams < samples:
-            raise BadInput(
-                f"{model}: {beams} beams give {beams} answers to a prompt, and {samples} are asked "
-                f"for; use ?beams={samples} or --samples {beams}"
-            )
-        if beams and self._room.replicates > 1:
-            raise BadInput(
-                f"{model}: beam search gives the same answers with every seed; leave out "
-                "--replicates"
-            )
 
     def embed(self, table: ResponseTable) -> ResponseTable:
         """Embed the texts of a table; equal texts are asked once, blank ones not at all."""
@@ -328,6 +315,26 @@ def effective_decoding(handle: ModelHandle, default: Decoding) -> Decoding:
     if handle.chosen_decoding.get("beams"):
         default = Decoding(stop=default.stop)
     return Decoding.model_validate(default.model_dump() | handle.chosen_decoding)
+
+
+def check_beams(model: str, decoding: Decoding, samples: int, replicates: int) -> None:
+    """Refuse more answers than beam search has.
+
+    Raises
+    ------
+    BadInput
+        If there are fewer beams than samples, or several replicates.
+    """
+    beams = decoding.beams
+    if beams and beams < samples:
+        raise BadInput(
+            f"{model}: {beams} beams give {beams} answers to a prompt, and {samples} are asked "
+            f"for; use ?beams={samples} or --samples {beams}"
+        )
+    if beams and replicates > 1:
+        raise BadInput(
+            f"{model}: beam search gives the same answers with every seed; leave out --replicates"
+        )
 
 
 def entrant_in_role(handle: ModelHandle, capability: type, default: Decoding) -> Entrant:

@@ -11,7 +11,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from evalsuite.asking import AbsentJudge, Asker, Call, Room, Run, entrant_in_role
+from evalsuite.asking import (
+    AbsentJudge,
+    Asker,
+    Call,
+    Room,
+    Run,
+    check_beams,
+    effective_decoding,
+    entrant_in_role,
+)
 from evalsuite.engine.local import LocalEngine
 from evalsuite.errors import BadInput, MissingPackage, UnknownName
 from evalsuite.fingerprint import Apparatus, apparatus
@@ -127,6 +136,9 @@ def prepare(plan: RunPlan, settings: Settings) -> Prepared:
             raise BadInput("samples is given twice: by --samples and by --option samples=...")
         values["samples"] = plan.samples
     options = task.read_options(mode_name, values)
+    if CAPABILITIES[task.modes[mode_name].asks].sampled:
+        decoding = effective_decoding(model, task.card.decoding)
+        check_beams(model.entrant.model, decoding, options.samples, plan.replicates)
     set_name, known, limit = _units(task, plan, offline=settings.offline)
     units = known if limit is None else stratified(known, limit)
     if isinstance(model, NeedsUnits):

@@ -200,16 +200,22 @@ def test_named_remedies_replace_the_usual_ones_and_none_is_run_twice(
 def test_remedies_that_end_incomplete_or_fail_do_not_stop_the_rest_and_end_with_4(
     tmp_path: Path,
 ) -> None:
+    # A record that says a parent stands where that of the remedy belongs.
+    evalsuite.run(
+        "rlhf_diversity", "fake:text?top_p=0.8&post_training_of=fake:all", limit=12, samples=4,
+        judges=EMBEDDER, out=tmp_path,
+    )  # fmt: skip
     ran = command(
         *words("fake:text", "--out", tmp_path), "--remedy", "lossy=fail=0.1",
-        "--remedy", "few=beams=2", "--remedy", "last=top_p=0.9",
+        "--remedy", "taken=top_p=0.8", "--remedy", "few=beams=2", "--remedy", "last=top_p=0.9",
     )  # fmt: skip
     assert ran.code == 4
-    assert ran.err.splitlines()[-1].startswith("evalsuite: not complete: lossy, few.")
+    assert ran.err.splitlines()[-1].startswith("evalsuite: not complete: lossy, taken.")
     lines = ran.out.splitlines()
     assert any(line.startswith("lossy (incomplete)") for line in lines)
     assert any(line.startswith("last ") for line in lines)
-    assert "few: failed: fake:text: 2 beams give 2 answers" in ran.out
+    assert "taken: failed: " in ran.out and "entrant (post_training_of)" in ran.out
+    assert "few: not possible: fake:text: 2 beams give 2 answers" in ran.out
     assert "note: incomplete: fake:text?fail=0.1 lacks" in ran.out
 
 
@@ -237,6 +243,7 @@ def test_diverse_beam_search_takes_as_many_beams_as_samples() -> None:
         (("--remedy", "a=top_p=0.9", "--remedy", "a=top_p=0.8"), "'a' is given twice"),
         (("--remedy", "baseline=top_p=0.9"), "cannot be called 'baseline'"),
         (("--remedy", "a=temprature=0.3"), "no remedy is possible: a: fake:text: no option"),
+        (("--remedy", "a=beams=2"), "no remedy is possible: a: fake:text: 2 beams give 2 answers"),
         (("--remedy", "a=temperature=1"), "no remedy is possible: a: is the same as baseline"),
         (("--judge", "embeder=fake:all"), "Did you mean 'embedder'?"),
         (("--judge", "embedder=fake:all"), "'embedder' is given twice"),

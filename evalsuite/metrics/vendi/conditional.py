@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from evalsuite.metrics.hill import Order, read_orders
 from evalsuite.metrics.vendi.random_features import (
@@ -15,7 +15,7 @@ from evalsuite.metrics.vendi.random_features import (
     on_circle,
     seeded,
 )
-from evalsuite.metrics.vendi.rows import read_rows, unit_rows
+from evalsuite.metrics.vendi.rows import read_row_pairs, unit_rows
 from evalsuite.metrics.vendi.spectrum import (
     MAX_SIDE,
     Density,
@@ -210,7 +210,7 @@ def conditional_vendi_scores(
     """
     caller = "conditional_vendi_scores"
     read = read_orders(orders, caller)
-    x, t = _read_pair(outputs, prompts, caller)
+    x, t = read_row_pairs(outputs, prompts, caller)
     n, width = len(x), x.shape[1] * t.shape[1]
     if min(n, width) > max_side:
         what = f"{n} rows of {x.shape[1]} x {t.shape[1]} features"
@@ -277,7 +277,7 @@ def conditional_random_feature_scores(
     """
     caller = "conditional_random_feature_scores"
     read = read_orders(orders, caller)
-    x, t = _read_pair(outputs, prompts, caller)
+    x, t = read_row_pairs(outputs, prompts, caller)
     check_width(output_sigma, caller, name="output_sigma")
     check_width(prompt_sigma, caller, name="prompt_sigma")
     check_frequencies(n_frequencies, max_side, caller)
@@ -302,15 +302,6 @@ def conditional_random_feature_scores(
         n_frequencies=int(n_frequencies),
         seed=int(seed),
     )
-
-
-def _read_pair(
-    outputs: ArrayLike, prompts: ArrayLike, caller: str
-) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
-    x, t = read_rows(outputs, caller), read_rows(prompts, caller)
-    if len(x) != len(t):
-        raise ValueError(f"{caller}: {len(x)} outputs but {len(t)} prompts; give one row for each")
-    return x, t
 
 
 def _product_gram(x: FloatArray, t: FloatArray, max_side: int, caller: str) -> StreamedGram:

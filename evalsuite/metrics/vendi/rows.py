@@ -50,6 +50,22 @@ def read_rows(features: ArrayLike, caller: str) -> NDArray[np.generic]:
     return rows
 
 
+def read_row_pairs(
+    outputs: ArrayLike, prompts: ArrayLike, caller: str
+) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
+    """Features of outputs and of the prompt behind each; errors as `read_rows`.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many prompts as outputs.
+    """
+    x, t = read_rows(outputs, caller), read_rows(prompts, caller)
+    if len(x) != len(t):
+        raise ValueError(f"{caller}: {len(x)} outputs but {len(t)} prompts; give one row for each")
+    return x, t
+
+
 def unit_rows(
     rows: ArrayLike,
     caller: str,

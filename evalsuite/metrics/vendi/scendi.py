@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from evalsuite.metrics.vendi.random_features import (
     FourierMap,
@@ -13,7 +13,7 @@ from evalsuite.metrics.vendi.random_features import (
     on_circle,
     seeded,
 )
-from evalsuite.metrics.vendi.rows import read_rows, unit_rows
+from evalsuite.metrics.vendi.rows import read_row_pairs, unit_rows
 from evalsuite.metrics.vendi.spectrum import (
     FLOAT64_EPS,
     MAX_SIDE,
@@ -96,7 +96,7 @@ def scendi_score(
     (1.0, 0.5)
     """
     caller = "scendi_score"
-    given, other = _read_pair(outputs, prompts, caller)
+    given, other = read_row_pairs(outputs, prompts, caller)
     x, t = unit_rows(given, caller)[0], unit_rows(other, caller)[0]
     width = x.shape[1] + t.shape[1]
     gram = StreamedGram(max_side=2 * MAX_SIDE, caller=caller)
@@ -149,7 +149,7 @@ def scendi_score_random_features(
     (2, 1.0)
     """
     caller = "scendi_score_random_features"
-    x, t = _read_pair(outputs, prompts, caller)
+    x, t = read_row_pairs(outputs, prompts, caller)
     check_width(output_sigma, caller, name="output_sigma")
     check_width(prompt_sigma, caller, name="prompt_sigma")
     check_frequencies(n_frequencies, max_side, caller)
@@ -227,15 +227,6 @@ def scendi_score_of_covariances(
     if abs(float(np.trace(xx)) - 1.0) > 1e-6:
         raise ValueError(f"{caller}: the trace of outputs is 1, got {float(np.trace(xx)):.9g}")
     return _score((xx + xx.T) / 2, (tt + tt.T) / 2, xt, eig_tol=eig_tol, caller=caller)
-
-
-def _read_pair(
-    outputs: ArrayLike, prompts: ArrayLike, caller: str
-) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
-    x, t = read_rows(outputs, caller), read_rows(prompts, caller)
-    if len(x) != len(t):
-        raise ValueError(f"{caller}: {len(x)} outputs but {len(t)} prompts; give one row for each")
-    return x, t
 
 
 def _of_gram(
