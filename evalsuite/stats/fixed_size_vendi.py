@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evalsuite.stats.clusters import Clusters, FloatArray, check_level
+from evalsuite.metrics.vendi.sets import vendi_scores_by_set
+from evalsuite.stats.clusters import Clusters, check_level
 from evalsuite.stats.estimate import Estimate
-from evalsuite.stats.kernels import eigenvalue_rounding, unit_rows
+from evalsuite.stats.kernels import unit_rows
 from evalsuite.stats.means import mean_interval
 from evalsuite.stats.streams import stream
 
@@ -65,7 +66,8 @@ def vendi_fixed_n(
         )
     generator = stream("vendi_fixed_n") if rng is None else rng
     draws = subsets if len(rows) > n else 1
-    scores = [_vendi_1(rows[generator.permutation(len(rows))[:n]]) for _ in range(draws)]
+    chosen = [rows[generator.permutation(len(rows))[:n]] for _ in range(draws)]
+    scores = vendi_scores_by_set(np.stack(chosen), orders=(1,))
     return Estimate(
         estimate=float(np.mean(scores)),
         se=None,
@@ -105,12 +107,3 @@ def mean_vendi_fixed_n(
     result = mean_interval(np.array(scores, dtype=float), clusters=clusters, level=level)
     method = f"order-1 Vendi score at n = {n}, {result.method}"
     return result.model_copy(update={"method": method})
-
-
-def _vendi_1(rows: FloatArray) -> float:
-    """Order-1 Vendi score of unit rows; eigenvalues that are rounding only are left out."""
-    gram = rows @ rows.T if len(rows) <= rows.shape[1] else rows.T @ rows
-    spectrum = np.linalg.eigvalsh(gram)
-    spectrum = spectrum[spectrum > eigenvalue_rounding(spectrum, np.finfo(np.float64).eps)]
-    spectrum = spectrum / spectrum.sum()
-    return float(np.exp(-(spectrum * np.log(spectrum)).sum()))

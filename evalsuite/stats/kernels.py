@@ -1,10 +1,9 @@
 """Reading features and similarity matrices."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from evalsuite.metrics.vendi.eigenvalues import eigenvalue_rounding
 from evalsuite.stats.clusters import FloatArray
 
 _TOLERANCE = 1e-6  # how far a kernel may be from symmetric and from a unit diagonal
@@ -83,24 +82,6 @@ def read_kernel(kernel: ArrayLike, caller: str) -> FloatArray:
             f"{spectrum[0]:.6g}"
         )
     return np.asarray(matrix)
-
-
-def eigenvalue_rounding(spectrum: NDArray[Any], eps: Any) -> float:
-    """How far an eigenvalue may be from 0 by rounding only.
-
-    Parameters
-    ----------
-    spectrum : array of shape (n,)
-        All eigenvalues of a matrix.
-    eps : float
-        Machine epsilon of the numbers that the matrix was given in.
-
-    Examples
-    --------
-    >>> eigenvalue_rounding(np.array([0.0, 1.0, 1.0, 2.0]), 0.5)
-    20.0
-    """
-    return float(10 * np.sqrt(spectrum.size) * eps * np.abs(spectrum).max())
 
 
 def _named(flags: NDArray[np.bool_]) -> str:
