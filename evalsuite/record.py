@@ -34,6 +34,8 @@ SCORES_FILE = "scores.parquet"
 _SINCE_2 = ("scores_sha256",)
 SINCE_2_IN_ESTIMATES = ("facts", "seed_variance", "seed_share")
 _STALE_S = 3600.0
+# Settings that tell entrants apart and mean nothing to people; names leave them out.
+_CHECKSUMS = ("matching", "verbalized_wording")
 
 
 class Counts(Frozen):
@@ -155,10 +157,10 @@ def entrant_name(entrant: Entrant) -> str:
     >>> entrant_name(Entrant(model="fake:text", backend="fake", revision="1",
     ...                      decoding=Decoding(temperature=0.3)))
     'fake:text?temperature=0.3'
+    >>> entrant_name(Entrant(model="m", backend="b", revision="1", settings=(("matching", "0f"),)))
+    'm'
     """
-    chosen: dict[str, Any] = dict(entrant.settings)
-    # A checksum of the suite's own words: it tells versions apart, and means nothing to people.
-    chosen.pop("verbalized_wording", None)
+    chosen: dict[str, Any] = {n: v for n, v in entrant.settings if n not in _CHECKSUMS}
     if entrant.template == "plain":
         chosen["template"] = "plain"
     if entrant.dtype not in {None, "float32"}:

@@ -81,7 +81,9 @@ def check_comparable(records: Sequence[ScoredRecord]) -> None:
 
 
 def differing_parts(a: Apparatus, b: Apparatus) -> list[str]:
-    """What differs between two apparatuses, each with both values."""
+    """What differs between two apparatuses, each with both values; of two tasks only that."""
+    if a.task != b.task:
+        return [f"task ({_short(a.task)}, {_short(b.task)})"]
     parts = []
     for name in Apparatus.model_fields:
         one, other = getattr(a, name), getattr(b, name)

@@ -371,6 +371,11 @@ def test_the_parts_of_an_apparatus_that_differ_are_named_with_both_values(
     assert differing_parts(APPARATUS, other) == parts
 
 
+def test_of_two_tasks_only_that_is_said() -> None:
+    other = APPARATUS.model_copy(update={"task": "vendi", "options": (("samples", 5),)})
+    assert differing_parts(APPARATUS, other) == [f"task ({APPARATUS.task}, vendi)"]
+
+
 def test_records_of_one_fingerprint_pass_and_others_are_named() -> None:
     def held(place: str, apparatus: Apparatus) -> Any:
         record = SimpleNamespace(fingerprint=apparatus.fingerprint, apparatus=apparatus)
