@@ -1,45 +1,52 @@
 """What a task asks through: each call is planned, looked up, answered and returned as a table."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Protocol
 
 import numpy as np
 
+from evalsuite import planned_rows
 from evalsuite.engine.local import Sink
-from evalsuite.errors import BadInput, UnknownName
+from evalsuite.errors import BadInput, EvalsuiteError, UnknownName
 from evalsuite.models.capabilities import (
     CAPABILITIES,
+    AnswersVisualQuestions,
     Capability,
+    CaptionsImages,
+    ClassifiesImages,
     ClassifiesText,
+    EmbedsImages,
     EmbedsText,
+    GeneratesImages,
     GeneratesText,
     ModelHandle,
     RatesText,
+    ReadImage,
     TokenizesText,
 )
 from evalsuite.models.spec import unknown
+from evalsuite.planned_rows import Draws
 from evalsuite.progress import Silent
 from evalsuite.prompts import Unit
-from evalsuite.questions import Question
+from evalsuite.questions import ImageQuestion, Question
 from evalsuite.redaction import redact
 from evalsuite.requests import (
     Decoding,
     Entrant,
     LabelsPart,
     Part,
-    Prompt,
     Request,
     Response,
     Sampling,
-    TextPart,
     unique_by_key,
 )
 from evalsuite.response_folder import Folder
 from evalsuite.store import Store
-from evalsuite.tables import ResponseTable, Row, RowStatus
+from evalsuite.stored_images import StoredImages, shown_images
+from evalsuite.tables import ResponseTable, Row
 
 
 class Engine(Protocol):
@@ -55,8 +62,12 @@ class Engine(Protocol):
         missing: set[bytes],
         sink: Sink,
         progress: Silent,
+        read: ReadImage,
     ) -> None:
-        """Answer the missing requests and hand each finished pack to the sink."""
+        """Answer the missing requests and hand each finished pack to the sink.
+
+        ``read`` gives a loaded model the images that its requests name.
+        """
         ...
 
 
@@ -113,7 +124,7 @@ class Asker:
         self.entrant = entrant_in_role(handle, capability, decoding)
         self.decoding = effective_decoding(handle, decoding)
         self._room = room
-        self._occurrences: Counter[str] = Counter()
+        self._draws = Draws(room.seed, room.replicates)
 
     def generate(
         self, units: Sequence[Unit], *, samples: int, max_new_tokens: int
@@ -136,78 +147,90 @@ class Asker:
         capability = self._capability(GeneratesText)
         check_beams(self.handle.entrant.model, self.decoding, samples, self._room.replicates)
         sampling = Sampling(**self.decoding.model_dump(), max_new_tokens=max_new_tokens)
-        rows = []
-        for unit in units:
-            occurrence = self._occurrences[unit.prompt.digest]
-            self._occurrences[unit.prompt.digest] += 1
-            for replicate in range(self._room.replicates):
-                for index in range(samples):
-                    request = Request(
-                        capability=capability.name,
-                        entrant=self.handle.entrant,
-                        prompt=unit.prompt,
-                        sampling=sampling,
-                        seed=self._room.seed + replicate,
-                        index=index,
-                        occurrence=occurrence,
-                    )
-                    rows.append(Row(unit, replicate, index, "planned", request))
-        return self._answer(capability, rows)
+        rows = self._draws.rows(capability, self.handle.entrant, units, samples, sampling)
+        return self._answer(capability, list(rows))
+
+    def generate_images(self, units: Sequence[Unit], *, samples: int) -> ResponseTable:
+        """Draw ``samples`` images for each unit's prompt.
+
+        Returns
+        -------
+        ResponseTable
+            As of `generate`: rows hold the sha256 of their image, and the table reads its bytes.
+        """
+        capability = self._capability(GeneratesImages)
+        rows = self._draws.rows(capability, self.handle.entrant, units, samples)
+        return self._answer(capability, list(rows))
 
     def embed(self, table: ResponseTable) -> ResponseTable:
         """Embed the texts of a table; equal texts are asked once, blank ones not at all."""
-        return self._ask_about(self._capability(EmbedsText), table, lambda row: row.text)
+        return self._ask_about(EmbedsText, table, lambda row: row.text)
 
     def embed_prompts(self, table: ResponseTable) -> ResponseTable:
         """Embed the prompt behind each row of a table, whether an answer came or not."""
-        capability = self._capability(EmbedsText)
-        return self._ask_about(capability, table, lambda row: row.unit.prompt.text)
+        return self._ask_about(EmbedsText, table, lambda row: row.unit.prompt.text)
 
     def tokenize(self, table: ResponseTable) -> ResponseTable:
         """Cut the texts of a table into the model's tokens; see `TokenList.from_text`."""
-        return self._ask_about(self._capability(TokenizesText), table, lambda row: row.text)
+        return self._ask_about(TokenizesText, table, lambda row: row.text)
 
     def classify(self, questions: Sequence[Question], *, labels: Sequence[str]) -> ResponseTable:
         """Score each label for each question; a row's ``scores`` are in the order of the labels."""
-        return self._ask(
-            self._capability(ClassifiesText), questions, (LabelsPart(labels=tuple(labels)),)
-        )
+        return self._ask(ClassifiesText, questions, (LabelsPart(labels=tuple(labels)),))
 
     def rate(self, questions: Sequence[Question]) -> ResponseTable:
         """Give each question one number, such as the reward of an answer to its prompt."""
-        return self._ask(self._capability(RatesText), questions)
+        return self._ask(RatesText, questions)
+
+    def embed_images(self, table: ResponseTable) -> ResponseTable:
+        """Embed the images of a table; equal images are asked about once."""
+        return self._ask_about_images(EmbedsImages, table)
+
+    def classify_images(self, table: ResponseTable, *, labels: Sequence[str]) -> ResponseTable:
+        """Score each label for each image; ``scores`` are probabilities in the labels' order."""
+        return self._ask_about_images(ClassifiesImages, table, (LabelsPart(labels=tuple(labels)),))
+
+    def caption(self, table: ResponseTable) -> ResponseTable:
+        """Describe the images of a table in words."""
+        return self._ask_about_images(CaptionsImages, table)
+
+    def answer(self, questions: Sequence[ImageQuestion]) -> ResponseTable:
+        """Answer questions about images.
+
+        Equal questions about equal images are asked once. The questions about an image must stand
+        together, as `questions.about_images` puts them.
+
+        Returns
+        -------
+        ResponseTable
+            A row a question, its ``topic`` the question's name: with ``scores`` in the order of the
+            closed set, or with the ``text`` of a free answer.
+        """
+        capability = self._capability(AnswersVisualQuestions)
+        rows = planned_rows.of_image_questions(capability, self.handle.entrant, questions)
+        images = (q.image for q in questions if q.image is not None)
+        return self._answer(capability, list(rows), _sources(images))
 
     def _ask(
-        self, capability: Capability, questions: Sequence[Question], more: tuple[Part, ...] = ()
+        self, wanted: type, questions: Sequence[Question], more: tuple[Part, ...] = ()
     ) -> ResponseTable:
-        rows = []
-        for question in questions:
-            request = None
-            status: RowStatus = "planned" if question.is_planned else "unasked"
-            if question.texts is not None:
-                parts = (*(TextPart(text=text) for text in question.texts), *more)
-                request = Request(capability.name, self.handle.entrant, Prompt(parts=parts))
-                status = "planned"
-            place = (question.unit, question.replicate, question.index)
-            rows.append(Row(*place, status, request, other=question.other))
-        return self._answer(capability, rows)
+        capability = self._capability(wanted)
+        rows = planned_rows.of_questions(capability, self.handle.entrant, questions, more)
+        return self._answer(capability, list(rows))
 
     def _ask_about(
-        self,
-        capability: Capability,
-        table: ResponseTable,
-        text_of: Callable[[Row], str | None],
+        self, wanted: type, table: ResponseTable, text_of: Callable[[Row], str | None]
     ) -> ResponseTable:
-        rows = []
-        for row in table.rows:
-            text = text_of(row)
-            if text is None or not text.strip():
-                status: RowStatus = "planned" if row.status == "planned" else "unasked"
-                rows.append(replace(row, status=status, request=None, response=None))
-                continue
-            request = Request(capability.name, self.handle.entrant, Prompt.of_text(text))
-            rows.append(replace(row, status="planned", request=request, response=None))
-        return self._answer(capability, rows)
+        capability = self._capability(wanted)
+        rows = planned_rows.about_texts(capability, self.handle.entrant, table, text_of)
+        return self._answer(capability, list(rows))
+
+    def _ask_about_images(
+        self, wanted: type, table: ResponseTable, more: tuple[Part, ...] = ()
+    ) -> ResponseTable:
+        capability = self._capability(wanted)
+        rows = planned_rows.about_images(capability, self.handle.entrant, table, more)
+        return self._answer(capability, list(rows), _sources(table.rows))
 
     def _capability(self, wanted: type) -> Capability:
         if wanted not in self.handle.capabilities:
@@ -217,7 +240,12 @@ class Asker:
             )
         return CAPABILITIES[wanted]
 
-    def _answer(self, capability: Capability, rows: Sequence[Row]) -> ResponseTable:
+    def _answer(
+        self,
+        capability: Capability,
+        rows: Sequence[Row],
+        sources: Mapping[str, Request] | None = None,
+    ) -> ResponseTable:
         room = self._room
         folder = room.store.folder(capability.name, self.handle.entrant)
         requests = unique_by_key(row.request for row in rows if row.request)
@@ -236,7 +264,7 @@ class Asker:
         room.calls.append(call)
         errors: dict[bytes, Response] = {}
         if missing and not room.dry_run:
-            errors = self._fetch(capability, requests, missing, folder)
+            errors = self._fetch(capability, requests, missing, folder, sources or {})
         answered = [r for r in requests if r.key not in missing or not room.dry_run]
         found = _small_values(folder, [r.key for r in answered if r.key not in errors]) | errors
         done = [_fill(row, found) for row in rows]
@@ -253,6 +281,7 @@ class Asker:
         requests: Sequence[Request],
         missing: set[bytes],
         folder: Folder,
+        sources: Mapping[str, Request],
     ) -> dict[bytes, Response]:
         """Answer what is missing; return the errors, which are not stored but tried again."""
         errors: dict[bytes, Response] = {}
@@ -261,14 +290,16 @@ class Asker:
         def sink(responses: Sequence[Response]) -> None:
             for response in responses:
                 self._refuse_non_finite(by_key[response.key], response)
+                self._refuse_imageless(capability, response)
             errors.update({r.key: _shown(r) for r in responses if r.status == "error"})
             final = [r for r in responses if r.status != "error"]
             if final:
                 folder.append(final)
 
         self._room.progress.call(f"{self.role} {self.handle.entrant.model}")
+        images = StoredImages(self._room.store, sources, shown_images(requests, missing))
         self._room.engine.answer(
-            self.handle, capability, requests, missing, sink, self._room.progress
+            self.handle, capability, requests, missing, sink, self._room.progress, images
         )
         folder.compact()
         return errors
@@ -282,6 +313,14 @@ class Asker:
             f"{request.prompt.text[:60]!r}; nothing of that pack was kept. Try another model, or "
             "another dtype (?dtype=float32)."
         )
+
+    def _refuse_imageless(self, capability: Capability, response: Response) -> None:
+        is_image = capability.protocol is GeneratesImages
+        if is_image and response.status == "ok" and response.image is None:
+            raise EvalsuiteError(
+                f"{self.handle.entrant.model}: gave an answer without an image; this is a fault of "
+                "the backend"
+            )
 
 
 @dataclass(frozen=True)
@@ -297,6 +336,17 @@ class AbsentJudge:
 
     embed_prompts = embed
     tokenize = embed
+    embed_images = embed
+    caption = embed
+
+    def classify_images(self, table: ResponseTable, *, labels: Sequence[str]) -> ResponseTable:
+        """Return a table without a score."""
+        return self.embed(table)
+
+    def answer(self, questions: Sequence[ImageQuestion]) -> ResponseTable:
+        """Return a table without an answer."""
+        rows = [Row(q.unit, q.replicate, q.index, "unasked", topic=q.name) for q in questions]
+        return ResponseTable(self.role, rows, lambda keys: iter(()))
 
     def classify(self, questions: Sequence[Question], *, labels: Sequence[str]) -> ResponseTable:
         """Return a table without a row."""
@@ -338,9 +388,9 @@ def check_beams(model: str, decoding: Decoding, samples: int, replicates: int) -
 
 
 def entrant_in_role(handle: ModelHandle, capability: type, default: Decoding) -> Entrant:
-    """The entrant, with its decoding where what the role asks for depends on chance."""
-    sampled = CAPABILITIES[capability].sampled
-    decoding = effective_decoding(handle, default) if sampled else None
+    """The entrant, with its decoding where what the role asks for is decoded token by token."""
+    is_decoded = CAPABILITIES[capability].decoded
+    decoding = effective_decoding(handle, default) if is_decoded else None
     return handle.entrant.model_copy(update={"decoding": decoding})
 
 
@@ -385,6 +435,15 @@ class Run:
         if file not in self.data:
             raise UnknownName(unknown("data file", file, list(self.data)))
         return self.data[file]()
+
+
+def _sources(rows: Iterable[Row]) -> dict[str, Request]:
+    """By sha256, the request that each image of these rows answered."""
+    found: dict[str, Request] = {}
+    for row in rows:
+        if row.image_sha256 is not None and row.request is not None:
+            found.setdefault(row.image_sha256, row.request)
+    return found
 
 
 def _small_values(folder: Folder, keys: list[bytes]) -> dict[bytes, Response]:

@@ -3,7 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from evalsuite.requests import Request
+from evalsuite.requests import ImagePart, Request
+
+Spanned = tuple[Request, int]
+"""A request and the units that its row takes at its longest."""
 
 
 @dataclass(frozen=True)
@@ -13,7 +16,8 @@ class Pack:
     Parameters
     ----------
     requests : tuple of Request
-        Samples of one prompt stand side by side, so that a model can read the prompt once.
+        Samples of one prompt stand side by side, and so do questions about one image, so that a
+        model can read the prompt or the image once.
     work : int
         Units that the pack takes: rows x (longest prompt + longest answer).
     """
@@ -27,7 +31,8 @@ def cut_packs(requests: Sequence[Request], sizes: Sequence[int], *, budget: int)
 
     The cut depends on the whole list and not on what is cached, so that a resumed run computes in
     the same shapes as an undisturbed one. The longest come first: what does not fit shows at once,
-    and the time left is over- rather than underestimated.
+    and the time left is over- rather than underestimated. Requests that show an image stay in their
+    order, image by image, and only what is asked about one image beyond the budget is cut apart.
 
     Parameters
     ----------
@@ -50,8 +55,14 @@ def cut_packs(requests: Sequence[Request], sizes: Sequence[int], *, budget: int)
     """
     if len(requests) != len(sizes):
         raise ValueError(f"cut_packs: {len(requests)} requests but {len(sizes)} sizes")
-    order = sorted(range(len(requests)), key=lambda i: _place(requests[i], sizes[i]))
-    return list(_fill([(requests[i], _span(requests[i], sizes[i])) for i in order], budget))
+    groups: dict[tuple[str, ...], list[Spanned]] = {}
+    alone: list[Spanned] = []
+    for request, size in zip(requests, sizes, strict=True):
+        images = tuple(p.sha256 for p in request.prompt.parts if isinstance(p, ImagePart))
+        own = (request, _span(request, size))
+        (groups.setdefault(images, []) if images else alone).append(own)
+    alone.sort(key=_place)
+    return [*_fill([[own] for own in alone], budget), *_fill(list(groups.values()), budget)]
 
 
 def _span(request: Request, size: int) -> int:
@@ -59,21 +70,27 @@ def _span(request: Request, size: int) -> int:
     return size + (request.sampling.max_new_tokens if request.sampling else 0)
 
 
-def _place(request: Request, size: int) -> tuple[int, str, str, int, int, int]:
+def _place(own: Spanned) -> tuple[int, str, str, int, int, int]:
+    request, span = own
     sampling = request.sampling.digest if request.sampling else ""
-    span = _span(request, size)
     prompt = request.prompt.digest
     return (-span, prompt, sampling, request.occurrence, request.seed, request.index)
 
 
-def _fill(spans: list[tuple[Request, int]], budget: int) -> Iterator[Pack]:
+def _fill(groups: Sequence[list[Spanned]], budget: int) -> Iterator[Pack]:
+    """Fill packs with whole groups; a group that is too large by itself is cut."""
     rows: list[Request] = []
     widest = 0
-    for request, span in spans:
-        if rows and (len(rows) + 1) * max(widest, span) > budget:
+    for group in groups:
+        width = max(span for _, span in group)
+        if rows and (len(rows) + len(group)) * max(widest, width) > budget:
             yield Pack(tuple(rows), len(rows) * widest)
             rows, widest = [], 0
-        rows.append(request)
-        widest = max(widest, span)
+        for request, span in group:
+            if rows and (len(rows) + 1) * max(widest, span) > budget:
+                yield Pack(tuple(rows), len(rows) * widest)
+                rows, widest = [], 0
+            rows.append(request)
+            widest = max(widest, span)
     if rows:
         yield Pack(tuple(rows), len(rows) * widest)

@@ -136,9 +136,7 @@ def prepare(plan: RunPlan, settings: Settings) -> Prepared:
             raise BadInput("samples is given twice: by --samples and by --option samples=...")
         values["samples"] = plan.samples
     options = task.read_options(mode_name, values)
-    if CAPABILITIES[task.modes[mode_name].asks].sampled:
-        decoding = effective_decoding(model, task.card.decoding)
-        check_beams(model.entrant.model, decoding, options.samples, plan.replicates)
+    _check_decoding(model, task, task.modes[mode_name], options.samples, plan.replicates)
     set_name, known, limit = _units(task, plan, offline=settings.offline)
     units = known if limit is None else stratified(known, limit)
     if isinstance(model, NeedsUnits):
@@ -161,6 +159,22 @@ def prepare(plan: RunPlan, settings: Settings) -> Prepared:
     )
 
 
+def _check_decoding(
+    model: ModelHandle, task: Task, mode: Mode, samples: int, replicates: int
+) -> None:
+    """Refuse a decoding that has no meaning for what is asked, or too few answers for it."""
+    name, capability = model.entrant.model, CAPABILITIES[mode.asks]
+    if capability.decoded:
+        decoding = effective_decoding(model, task.card.decoding)
+        check_beams(name, decoding, samples, replicates)
+    elif model.chosen_decoding:
+        options = ", ".join(sorted(model.chosen_decoding))
+        raise BadInput(
+            f"model {name}: {options} cannot be chosen for a model that {capability.name}; "
+            "leave it out"
+        )
+
+
 def _default_model(task: Task, mode: str | None) -> str:
     if mode is not None and mode not in task.modes:
         raise UnknownName(unknown("mode", mode, list(task.modes), of=task.card.name))
@@ -177,7 +191,7 @@ def _units(task: Task, plan: RunPlan, *, offline: bool) -> tuple[str, tuple[Unit
         return name, task.prompt_set(text, offline=offline, at_least=limit or 0), limit
     is_own = name in task.card.sets and not source
     if not is_own and ("/" in text or Path(text).suffix or _is_file(text)):
-        return Path(text).name, read_prompts(Path(text)), plan.limit
+        return Path(text).name, read_prompts(Path(text), task.parse_set), plan.limit
     return text, task.prompt_set(text), plan.limit
 
 

@@ -5,14 +5,14 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from evalsuite.errors import BadInput
 from evalsuite.measures import ALL
 from evalsuite.models.spec import first_problem
-from evalsuite.requests import Frozen, Prompt, digest
+from evalsuite.requests import Frozen, Prompt, canonical_json, digest
 
 SAFE_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,100}$"
 """Ids that may become part of a path."""
@@ -32,12 +32,29 @@ class Unit(Frozen):
         Category, for slices and for ``--limit``; may be empty.
     cluster : str
         What was drawn independently: the prompt itself, or the template family it belongs to.
+    details : str
+        Canonical JSON of what a task must know of the unit besides its prompt; empty: nothing.
     """
 
     id: Id
     prompt: Prompt
     stratum: str = ""
     cluster: Id
+    details: str = ""
+
+    @field_validator("details")
+    @classmethod
+    def _canonical(cls, details: str) -> str:
+        """Take canonical JSON only: equal details are equal texts, hence equal digests."""
+        if not details:
+            return details
+        try:
+            is_canonical = canonical_json(json.loads(details)) == details
+        except (ValueError, RecursionError):
+            raise ValueError("details are not JSON") from None
+        if not is_canonical:
+            raise ValueError("details are not canonical JSON: requests.canonical_json makes it")
+        return details
 
 
 class _Line(Frozen):
@@ -102,8 +119,16 @@ def _parse_line(raw: str, *, where: str) -> Unit:
     )
 
 
-def read_prompts(path: Path) -> tuple[Unit, ...]:
-    """Read a user's prompt file.
+class ParseSet(Protocol):
+    """Reads a prompt set."""
+
+    def __call__(self, text: str, *, source: str) -> tuple[Unit, ...]:
+        """Read the text of a file; ``source`` is what an error names."""
+        ...
+
+
+def read_prompts(path: Path, parse: ParseSet = parse_prompts) -> tuple[Unit, ...]:
+    """Read a user's prompt file, by default one of JSON Lines.
 
     Raises
     ------
@@ -116,7 +141,7 @@ def read_prompts(path: Path) -> tuple[Unit, ...]:
         raise BadInput(f"{path.name}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
-    return parse_prompts(text, source=path.name)
+    return parse(text, source=path.name)
 
 
 def stratified(units: Sequence[Unit], limit: int) -> tuple[Unit, ...]:
@@ -151,5 +176,7 @@ def stratified(units: Sequence[Unit], limit: int) -> tuple[Unit, ...]:
 
 
 def prompts_digest(units: Sequence[Unit]) -> str:
-    """sha256 of what is asked: ids, strata, clusters and prompts, in order."""
-    return digest([[u.id, u.stratum, u.cluster, u.prompt.digest] for u in units])
+    """sha256 of what is asked: ids, strata, clusters, prompts and any details, in order."""
+    return digest(
+        [[u.id, u.stratum, u.cluster, u.prompt.digest, *filter(None, [u.details])] for u in units]
+    )

@@ -25,7 +25,7 @@ from evalsuite.responses_file import write_responses
 from evalsuite.scores_file import scores_digest, write_scores
 from evalsuite.tables import Tables
 
-SCHEMA = 3
+SCHEMA = 4
 RECORD_FILE = "record.json"
 RESPONSES_FILE = "responses.parquet"
 SCORES_FILE = "scores.parquet"

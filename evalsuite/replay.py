@@ -117,6 +117,6 @@ def _table_problems(
             return
 
 
-def _asked(row: Row) -> tuple[str, int, int, int | None, bytes | None]:
+def _asked(row: Row) -> tuple[str, int, int, int | None, str | None, bytes | None]:
     key = None if row.request is None else row.request.key
-    return row.unit.id, row.replicate, row.index, row.other, key
+    return row.unit.id, row.replicate, row.index, row.other, row.topic, key

@@ -266,7 +266,8 @@ class Box:
 class Response:
     """What came back for a request. Only status ``ok`` carries a value.
 
-    A response read without its payload (vector, image) is ``ok`` and has none of it.
+    A response read without its payload (vector, image) is ``ok`` and has none of it; an image
+    leaves its sha256, by which a judge can be asked about it.
 
     ``finish`` is ``length`` where a limit cut the answer (or, for an embedding, the text to embed).
     ``scores`` are in the order of the request's labels.
@@ -283,10 +284,21 @@ class Response:
     scores: tuple[float, ...] | None = None
     boxes: tuple[Box, ...] | None = None
     message: str | None = None
+    image_sha256: str | None = None
 
     def __post_init__(self) -> None:
+        if self.image is not None and self.image_sha256 is None:
+            object.__setattr__(self, "image_sha256", hashlib.sha256(self.image).hexdigest())
         has_value = any(
-            v is not None for v in (self.text, self.vector, self.image, self.scores, self.boxes)
+            v is not None
+            for v in (
+                self.text,
+                self.vector,
+                self.image,
+                self.scores,
+                self.boxes,
+                self.image_sha256,
+            )
         )
         if has_value and self.status != "ok":
             raise ValueError(f"a response of status {self.status!r} cannot carry a value")

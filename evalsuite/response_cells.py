@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
@@ -55,27 +57,38 @@ SCHEMA = pa.schema(
         ("sha256", pa.string()),
         ("other", pa.int32()),
         ("scores", pa.list_(pa.float64())),
+        ("image_sha256", pa.string()),
+        ("topic", pa.string()),
+        ("details", pa.string()),
     ]
 )
 
-LATER = ("other", "scores")
-"""Columns that came with schema 3; older files lack them, and no checksum covers their nulls."""
+LATER = ("other", "scores", "image_sha256", "topic", "details")
+"""Columns that came with schema 3 and, from ``image_sha256`` on, 4.
 
-ANSWER = ("text", "finish", "n_prompt_tokens", "n_new_tokens", "message")
-"""Cells of an answer, but for its status and its vector."""
+Older files lack them, and no checksum covers their nulls.
+"""
+
+ANSWER = ("text", "finish", "n_prompt_tokens", "n_new_tokens", "message", "image_sha256")
+"""Cells of an answer, but for its status, its vector and its scores."""
 
 _REQUEST = ("capability", "prompt", "sampling", "seed", "sample", "occurrence")
 _BY_NAME = {capability.name: capability for capability in CAPABILITIES.values()}
 _VALUE = {
     "generates_text": "text",
+    "generates_images": "image_sha256",
     "embeds_text": "vector",
     "embeds_images": "vector",
     "classifies_text": "scores",
     "rates_text": "scores",
     "tokenizes_text": "text",
+    "classifies_images": "scores",
+    "captions_images": "text",
 }
 # A text may come with the probability that its model put into words.
 _MAY_HAVE_SCORES = ("generates_text",)
+_ONE_SCORE_A_LABEL = {"classifies_text", "classifies_images", "answers_visual_questions"}
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _LONGEST = 200
 
 Cells = Mapping[str, Any]
@@ -94,6 +107,7 @@ def unit_cells(unit: Unit) -> dict[str, Any]:
         "cluster": unit.cluster,
         "stratum": unit.stratum,
         "prompt": canonical_json(unit.prompt.model_dump(mode="json")),
+        "details": unit.details or None,
     }
 
 
@@ -108,6 +122,7 @@ def row_cells(name: str, role: str, row: Row, vector: Any) -> dict[str, Any]:
         "replicate": row.replicate,
         "index": row.index,
         "other": row.other,
+        "topic": row.topic,
         "status": row.status,
         "vector": vector,
     }
@@ -155,6 +170,7 @@ def read_unit(cells: Cells) -> Unit:
         raise UnsoundRow(f"stratum {ALL!r} is the name of the whole set")
     fields = {"id": "unit", "stratum": "stratum", "cluster": "cluster"}
     values = {field: cells[name] for field, name in fields.items()}
+    values["details"] = cells["details"] or ""
     try:
         return Unit.model_validate(values | {"prompt": _prompt(cells["prompt"])})
     except ValidationError as error:
@@ -181,6 +197,9 @@ def read_row(cells: Cells, unit: Unit, entrants: Mapping[str, Entrant], vector: 
         _require(cells[name] is not None and cells[name] >= 0, f"{name} is {cells[name]}")
     other = cells["other"]
     _require(other is None or other >= 0, f"other is {other}")
+    topic = cells["topic"]
+    _require(topic != "", "topic is empty")
+    _require(cells["details"] is None, "details, which only units have")
     own = (cells["cluster"], cells["stratum"])
     _require(own == (unit.cluster, unit.stratum), "its cluster or stratum is not its unit's")
     place = (unit, cells["replicate"], cells["index"])
@@ -189,13 +208,13 @@ def read_row(cells: Cells, unit: Unit, entrants: Mapping[str, Entrant], vector: 
         _require(status == "unasked", f"status {status!r} without a request")
         filled = [n for n in (*_REQUEST, *ANSWER, "scores") if cells[n] is not None]
         _require(vector is None and not filled, "was not asked and has an answer or a request")
-        return Row(*place, "unasked", other=other)
+        return Row(*place, "unasked", other=other, topic=topic)
     request = _request(cells, entrants)
-    _check_answer(cells, vector)
+    _check_answer(request, cells, vector)
     scores = None if cells["scores"] is None else tuple(cells["scores"])
     answer = {name: cells[name] for name in ANSWER}
     response = Response(request.key, status, scores=scores, **answer)
-    return Row(*place, status, request, response, other)
+    return Row(*place, status, request, response, other, topic)
 
 
 def _request(cells: Cells, entrants: Mapping[str, Entrant]) -> Request:
@@ -225,38 +244,52 @@ def _request(cells: Cells, entrants: Mapping[str, Entrant]) -> Request:
 
 
 def _check_chance(request: Request, capability: Capability) -> None:
-    if capability.sampled:
-        _require(request.sampling is not None, "a sampled answer without a sampling")
+    has_sampling = request.sampling is not None
+    if capability.decoded:
+        _require(has_sampling, "a sampled answer without a sampling")
         return
-    numbers = (request.seed, request.index, request.occurrence)
-    is_fixed = request.sampling is None and numbers == (0, 0, 0)
-    _require(is_fixed, f"{capability.name} with a sampling, seed, sample or occurrence")
+    _require(not has_sampling, f"{capability.name} with a sampling")
+    if not capability.sampled:
+        numbers = (request.seed, request.index, request.occurrence)
+        _require(numbers == (0, 0, 0), f"{capability.name} with a seed, sample or occurrence")
 
 
 def _check_number_of_scores(request: Request, scores: list[float] | None) -> None:
     """One score for each label that was asked about; a rating is one number."""
-    if scores is None or request.capability not in {"classifies_text", "rates_text"}:
+    if scores is None or request.capability not in _ONE_SCORE_A_LABEL | {"rates_text"}:
         return
-    labels = [part.labels for part in request.prompt.parts if isinstance(part, LabelsPart)]
-    wanted = 1 if request.capability == "rates_text" else sum(map(len, labels))
+    wanted = 1 if request.capability == "rates_text" else len(_labels(request))
     _require(len(scores) == wanted, f"{len(scores)} scores, {wanted} were asked for")
 
 
-def _check_answer(cells: Cells, vector: Any) -> None:
+def _labels(request: Request) -> tuple[str, ...]:
+    labels = [part.labels for part in request.prompt.parts if isinstance(part, LabelsPart)]
+    return tuple(chain.from_iterable(labels))
+
+
+def _value_of(request: Request) -> str | None:
+    """The cell that holds the value of an answer; a visual question may be closed or free."""
+    if request.capability == "answers_visual_questions":
+        return "scores" if _labels(request) else "text"
+    return _VALUE.get(request.capability)
+
+
+def _check_answer(request: Request, cells: Cells, vector: Any) -> None:
     """Only an ok answer carries a value, and of the kind that was asked for."""
     status = cells["status"]
     _require(status in {"ok", "refused", "filtered", "error"}, f"status {status!r} is none")
     found = {"text": cells["text"] is not None, "vector": vector is not None}
-    found["scores"] = cells["scores"] is not None
-    wanted = _VALUE.get(cells["capability"])
+    found |= {name: cells[name] is not None for name in ("scores", "image_sha256")}
+    wanted = _value_of(request)
+    _require(wanted is not None, f"answers of {request.capability} have no place in a record")
     for name, is_there in found.items():
         if status != "ok":
             _require(not is_there, f"status {status!r} with a {name}")
-        elif wanted is not None and not (
-            name == "scores" and cells["capability"] in _MAY_HAVE_SCORES
-        ):
+        elif name != "scores" or cells["capability"] not in _MAY_HAVE_SCORES:
             _require(is_there == (name == wanted), f"an answer of {cells['capability']} with "
                      f"{'a' if is_there else 'no'} {name}")  # fmt: skip
+    sha256 = cells["image_sha256"]
+    _require(sha256 is None or bool(_SHA256.fullmatch(sha256)), f"image_sha256 is {sha256!r}"[:99])
     if vector is not None:
         _require(vector.size > 0 and bool(np.isfinite(vector).all()), "vector is not finite")
     if cells["scores"] is not None:

@@ -1,7 +1,7 @@
 """The responses of one entrant in one capability: append, look up, read."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -23,6 +23,8 @@ WINDOW_ROWS = 65_536
 class Folder:
     """The responses of one entrant in one capability. To be used from one thread at a time.
 
+    ``before_write`` is called before a shard is written.
+
     Other processes may append and compact meanwhile: nothing is lost, and `refresh` shows what they
     added. Of responses with an equal key the one in the first shard by name counts.
 
@@ -34,9 +36,12 @@ class Folder:
         Names of the shards that were found damaged and renamed to ``<name>.corrupt``.
     """
 
-    def __init__(self, path: Path, entrant: Entrant) -> None:
+    def __init__(
+        self, path: Path, entrant: Entrant, before_write: Callable[[], None] | None = None
+    ) -> None:
         self.path = path
         self._entrant = entrant
+        self._before_write = before_write
         self._shards = ShardFolder(path)
         self.set_aside = self._shards.set_aside
 
@@ -60,6 +65,8 @@ class Folder:
             return
         keys = as_keys([response.key for response in responses])
         with shards.told_to_the_user("write to the store at", self.path):
+            if self._before_write is not None:
+                self._before_write()
             self._introduce()
             self._shards.add(keys, shard_rows.encode(responses))
 
@@ -118,6 +125,8 @@ class Folder:
         int
             Number of shards that were merged; 0 also if another process is compacting.
         """
+        if self._before_write is not None and self.path.is_dir():
+            self._before_write()
         return compaction.compact(self._shards, min_shards=min_shards)
 
     def _introduce(self) -> None:

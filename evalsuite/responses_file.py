@@ -145,6 +145,7 @@ class ResponsesFile:
         tables: dict[str, list[Row]] = {}
         roles: dict[str, str] = {}
         last: dict[str, tuple[int, int, int, int]] = {}
+        topics: dict[str, set[str | None]] = {}
         for place, cells in enumerate(self._cells):
             name = cells["table"]
             if name == UNITS:
@@ -159,13 +160,15 @@ class ResponsesFile:
                 other = -1 if row.other is None else row.other
                 own = (ranks[row.unit.id], row.replicate, row.index, other)
                 before = last.get(name, (-1, 0, 0, 0))
-                # Several questions may be about one pair of samples.
-                if own < before or (own == before and row.other is None):
+                named = topics[name] if own == before else set()
+                # Several questions may be about one pair of samples, or about one image.
+                is_twice = own == before and row.other is None and row.topic in named | {None}
+                if own < before or is_twice:
                     raise UnsoundRow("stands twice, or not in the order of units and samples")
             except UnsoundRow as error:
                 self._reject(place, f": {error}")
                 continue
-            last[name] = own
+            last[name], topics[name] = own, named | {row.topic}
             tables.setdefault(name, []).append(row)
         read = self._reader(places)
         return Tables(

@@ -1,13 +1,16 @@
 """What the rows of a record must be, given what the record says of the run."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from evalsuite.models.capabilities import CAPABILITIES
 from evalsuite.prompts import Unit
 from evalsuite.record import Counts, Record
-from evalsuite.requests import Decoding, Request, TextPart
+from evalsuite.requests import Decoding, ImagePart, Request, Sampling, TextPart
 from evalsuite.tables import ResponseTable, Row, Tables
 from evalsuite.tasks import Task, TaskOptions
+
+_SAMPLED = {capability.name for capability in CAPABILITIES.values() if capability.sampled}
 
 MODEL = "model"
 """Role of the model under test."""
@@ -66,9 +69,23 @@ def _row_problems(
 ) -> Iterator[str]:
     if row.replicate >= record.replicates:
         yield f"beyond the record's replicates ({record.replicates})"
-    if row.request is None or row.request.sampling is None:
+    request = row.request
+    if request is None or not _is_drawn(request):
         return
-    sampling = row.request.sampling
+    if request.sampling is not None:
+        yield from _sampling_problems(options, decoding, request.sampling)
+    seed = record.seed + row.replicate
+    if request.seed != seed:
+        yield f"drawn with seed {request.seed}; seed and replicate of the record give {seed}"
+    if request.index != row.index:
+        yield f"holds sample {request.index} of its prompt"
+    if row.unit.prompt.text not in request.prompt.text:
+        yield "its prompt does not hold its unit's"
+
+
+def _sampling_problems(
+    options: TaskOptions, decoding: Decoding | None, sampling: Sampling
+) -> Iterator[str]:
     for field in Decoding.model_fields:
         chosen = getattr(decoding, field, None)
         drawn = getattr(sampling, field)
@@ -77,13 +94,6 @@ def _row_problems(
     limit = getattr(options, "max_new_tokens", sampling.max_new_tokens)
     if sampling.max_new_tokens != limit:
         yield f"max_new_tokens is {sampling.max_new_tokens}; the options have {limit}"
-    seed = record.seed + row.replicate
-    if row.request.seed != seed:
-        yield f"drawn with seed {row.request.seed}; seed and replicate of the record give {seed}"
-    if row.request.index != row.index:
-        yield f"holds sample {row.request.index} of its prompt"
-    if row.unit.prompt.text not in row.request.prompt.text:
-        yield "its prompt does not hold its unit's"
 
 
 def _lacking(
@@ -141,10 +151,15 @@ def _occurrence_problems(tables: Tables) -> Iterator[str]:
 def _misplaced_questions(tables: Tables) -> Iterator[str]:
     """What a judge is asked is about answers of that very unit, replicate and sample."""
     texts: dict[tuple[str, int, int], list[str]] = defaultdict(list)
+    images: dict[tuple[str, int, int], list[str | None]] = defaultdict(list)
     for table in tables.values():
         for row in table.rows:
-            if _is_drawn(row.request):
-                texts[row.unit.id, row.replicate, row.index].append((row.text or "").strip())
+            place = (row.unit.id, row.replicate, row.index)
+            if row.request is not None and row.request.capability == "generates_images":
+                images[place].append(row.image_sha256)
+            elif _is_drawn(row.request):
+                texts[place].append((row.text or "").strip())
+    yield from _misplaced_images(tables, images)
     for name, table in tables.items():
         if all(row.request is None for row in table.rows):
             continue  # No judge is there, or no answer came that it could be asked about.
@@ -164,6 +179,19 @@ def _misplaced_questions(tables: Tables) -> Iterator[str]:
                 yield f"{_where(name, row)}: asks about a text that is no answer of this sample"
 
 
+def _misplaced_images(
+    tables: Tables, images: Mapping[tuple[str, int, int], Sequence[str | None]]
+) -> Iterator[str]:
+    """Where a judge is shown an image that is none of this very unit, replicate and sample."""
+    for name, table in tables.items():
+        for row in table.rows:
+            if row.request is None:
+                continue
+            shown = {p.sha256 for p in row.request.prompt.parts if isinstance(p, ImagePart)}
+            if not shown <= set(images.get((row.unit.id, row.replicate, row.index), ())):
+                yield f"{_where(name, row)}: asks about an image that is not of this sample"
+
+
 def _asks_about(request: Request, unit: Unit, answers: Sequence[str]) -> bool:
     """Whether every text is the prompt, holds an answer, or is a part (a sentence) of one."""
     prompt = unit.prompt.text
@@ -174,9 +202,10 @@ def _asks_about(request: Request, unit: Unit, answers: Sequence[str]) -> bool:
 
 
 def _is_drawn(request: Request | None) -> bool:
-    return request is not None and request.sampling is not None
+    return request is not None and request.capability in _SAMPLED
 
 
 def _where(name: str, row: Row) -> str:
     replicate = f", replicate {row.replicate}" if row.replicate else ""
-    return f"{name}, unit {row.unit.id}{replicate}, sample {row.index}"
+    topic = f", {row.topic}" if row.topic else ""
+    return f"{name}, unit {row.unit.id}{replicate}, sample {row.index}{topic}"

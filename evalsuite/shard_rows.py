@@ -1,5 +1,6 @@
 """The rows of a shard: responses to Arrow tables and back, to the last bit."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -27,9 +28,16 @@ SCHEMA = pa.schema(
             )
         ),
         "message": pa.string(),
+        "image_sha256": pa.string(),
     }
 )
 """Columns of every shard, whatever was asked: a column of nulls takes next to no room."""
+
+LATER = ("image_sha256",)
+"""Columns that shards of store schema 1 lack."""
+
+FIRST_SCHEMA = pa.schema([field for field in SCHEMA if field.name not in LATER])
+"""Columns of a shard of store schema 1."""
 
 PAYLOADS = ("vector", "image")
 """Columns that can be left unread; the others are small."""
@@ -69,6 +77,15 @@ def as_responses(table: pa.Table) -> list[Response]:
         for name in SCHEMA.names
     }
     return [Response(*row) for row in zip(*columns.values(), strict=True)]
+
+
+def as_current(table: pa.Table) -> pa.Table:
+    """Give rows of a shard of store schema 1 the columns that came later."""
+    if "image_sha256" in table.column_names:
+        return table
+    images = _column(table, "image")
+    sums = [None if image is None else hashlib.sha256(image).hexdigest() for image in images]
+    return table.append_column(SCHEMA.field("image_sha256"), pa.array(sums, pa.string()))
 
 
 def fit_a_row_group(tables: Sequence[pa.Table]) -> bool:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from evalsuite import atomic
 from evalsuite.errors import StoreError
 from evalsuite.key_index import Keys, as_keys
-from evalsuite.shard_rows import DICTIONARY_COLUMNS, SCHEMA
+from evalsuite.shard_rows import DICTIONARY_COLUMNS, FIRST_SCHEMA, LATER, SCHEMA, as_current
 
 NAME = re.compile(r"[0-9a-f]{24}-[0-9a-f]{32}\.parquet")
 """What the names of shards look like."""
@@ -121,7 +121,7 @@ def read_keys(path: Path) -> Keys:
         If the file is no shard.
     """
     with _open(path) as file:
-        if not file.schema_arrow.equals(SCHEMA):
+        if not any(file.schema_arrow.equals(schema) for schema in (SCHEMA, FIRST_SCHEMA)):
             raise pa.ArrowInvalid(f"{path.name}: not the columns of a shard")
         column = file.read(columns=["key"], use_threads=False)["key"]
     return as_keys(column.to_pylist())
@@ -130,19 +130,23 @@ def read_keys(path: Path) -> Keys:
 def read_rows(path: Path, rows: NDArray[np.int64], columns: Sequence[str]) -> Iterator[pa.Table]:
     """Read some rows of a shard, given in ascending order, one row group after the other."""
     with _open(path) as file:
+        read = list(columns)
+        if set(read) & set(LATER) and not set(LATER) <= set(file.schema_arrow.names):
+            read = [name for name in {**dict.fromkeys(read), "image": None} if name not in LATER]
         sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
         starts = np.concatenate([[0], np.cumsum(sizes)])
         cuts = np.searchsorted(rows, starts)
         for group in np.flatnonzero(np.diff(cuts)):
-            table = file.read_row_group(int(group), columns=list(columns), use_threads=False)
-            yield table.take(pa.array(rows[cuts[group] : cuts[group + 1]] - starts[group]))
+            table = file.read_row_group(int(group), columns=read, use_threads=False)
+            own = table.take(pa.array(rows[cuts[group] : cuts[group + 1]] - starts[group]))
+            yield (own if set(columns) <= set(read) else as_current(own)).select(list(columns))
 
 
 def read_row_groups(path: Path) -> Iterator[pa.Table]:
-    """Read a shard, one row group after the other."""
+    """Read a shard, one row group after the other, with today's columns."""
     with _open(path) as file:
         for group in range(file.num_row_groups):
-            yield file.read_row_group(group, use_threads=False)
+            yield as_current(file.read_row_group(group, use_threads=False))
 
 
 def _open(path: Path) -> pq.ParquetFile:

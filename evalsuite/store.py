@@ -9,8 +9,12 @@ from evalsuite.errors import StoreError
 from evalsuite.requests import Entrant
 from evalsuite.response_folder import Folder
 
-SCHEMA = 1
-"""Raised when a stored column changes; a store of a newer schema is refused."""
+SCHEMA = 2
+"""Raised when a stored column changes; a store of a newer schema is refused.
+
+A store of schema 1 is read as it is, and becomes one of schema 2 when the first shard with the
+columns of that is written: an evalsuite that does not know them refuses it from then on.
+"""
 
 
 class Store:
@@ -30,12 +34,12 @@ class Store:
     def __init__(self, home: Path) -> None:
         self.path = home / "store"
         self._folders: dict[tuple[str, str], Folder] = {}
-        card = self.path / "STORE.json"
+        self._card = self.path / "STORE.json"
         with shards.told_to_the_user("open the store at", self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-            if not card.exists():
-                atomic.write_bytes(card, json.dumps({"schema": SCHEMA}).encode())
-            schema = _read_schema(card.read_bytes())
+            if not self._card.exists():
+                self._write_card()
+            schema = _read_schema(self._card.read_bytes())
         if schema is None:
             raise StoreError(
                 f"store at {self.path}: STORE.json is garbled. Move the folder away, or set "
@@ -47,6 +51,7 @@ class Store:
                 f"this evalsuite reads up to {SCHEMA}: "
                 "update evalsuite or set EVALSUITE_HOME to another folder"
             )
+        self._is_older = schema < SCHEMA
 
     def folder(self, capability: str, entrant: Entrant) -> Folder:
         """Return the responses of an entrant in one capability; always the same object.
@@ -67,8 +72,17 @@ class Store:
         key = (capability, entrant.identity)
         if key not in self._folders:
             path = self.path / capability / entrant.identity[:16]
-            self._folders[key] = Folder(path, entrant)
+            self._folders[key] = Folder(path, entrant, before_write=self._raise_schema)
         return self._folders[key]
+
+    def _raise_schema(self) -> None:
+        """Make a store of an older schema one of today's, before a shard of today's is written."""
+        if self._is_older:
+            self._write_card()
+            self._is_older = False
+
+    def _write_card(self) -> None:
+        atomic.write_bytes(self._card, json.dumps({"schema": SCHEMA}).encode())
 
 
 def _read_schema(data: bytes) -> int | None:

@@ -20,7 +20,8 @@ class Row:
     """One answer of a table; small values only.
 
     ``request`` is None where nothing was asked; ``response`` where nothing came. ``other`` is the
-    second sample where a judge was asked about a pair of them.
+    second sample where a judge was asked about a pair of them, and ``topic`` the name of the
+    question where there are several about one sample.
     """
 
     unit: Unit
@@ -30,6 +31,7 @@ class Row:
     request: Request | None = None
     response: Response | None = None
     other: int | None = None
+    topic: str | None = None
 
     @property
     def text(self) -> str | None:
@@ -40,6 +42,11 @@ class Row:
     def scores(self) -> tuple[float, ...] | None:
         """The scores that a judge gave; None unless the status is ``ok``."""
         return self.response.scores if self.response else None
+
+    @property
+    def image_sha256(self) -> str | None:
+        """The sha256 of the image; None unless the status is ``ok``."""
+        return self.response.image_sha256 if self.response else None
 
 
 @dataclass(frozen=True)

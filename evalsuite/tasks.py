@@ -1,7 +1,7 @@
 """Tasks: a card that says what is measured, and modes that ask and score."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -12,7 +12,7 @@ from evalsuite.errors import BadInput, UnknownName
 from evalsuite.measures import Measure, MeasureCard
 from evalsuite.models.capabilities import CAPABILITIES
 from evalsuite.models.spec import first_problem, unknown
-from evalsuite.prompts import SAFE_ID, Unit, parse_prompts
+from evalsuite.prompts import SAFE_ID, ParseSet, Unit, parse_prompts
 from evalsuite.published_sets import PublishedSet, read_published, split_set_name
 from evalsuite.registry import Registry
 from evalsuite.requests import Decoding
@@ -20,6 +20,7 @@ from evalsuite.tables import Tables
 
 if TYPE_CHECKING:
     from evalsuite.asking import Run
+    from evalsuite.built_sets import BuiltSet
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -172,11 +173,21 @@ class Mode:
 
 @dataclass(frozen=True)
 class Task:
-    """A card, its modes and the package whose folder holds its data."""
+    """A card, its modes and the package whose folder holds its data.
+
+    Parameters
+    ----------
+    parse_set : callable
+        Reads the task's own sets, and a user's file of the same format, into units.
+    build : callable or None
+        Has a text model write lines of such a set for named items; None where the task cannot.
+    """
 
     card: TaskCard
     modes: dict[str, Mode]
     package: str
+    parse_set: ParseSet = parse_prompts
+    build: "Callable[[Run, Sequence[str]], BuiltSet] | None" = None
 
     def read(self, data: DataFile) -> str:
         """Read a data file of the task.
@@ -230,7 +241,7 @@ class Task:
                 unknown("prompt set", name, known, of=self.card.name)
                 + " (or name a JSON Lines file that exists)"
             )
-        return parse_prompts(self.read(data), source=data.file)
+        return self.parse_set(self.read(data), source=data.file)
 
     def choose_mode(self, name: str | None, capabilities: frozenset[type], model: str) -> str:
         """Pick the mode by name, or by what the model can do.
@@ -288,6 +299,10 @@ def _fault(value: object, name: str) -> str | None:
         return f"has a card of another name: {value.card.name!r}. Give both the same name"
     if not isinstance(value.package, str):
         return f"has no name of a package: package is a {type(value.package).__name__}"
+    if not callable(value.parse_set):
+        return f"has a parse_set that cannot be called: it is a {type(value.parse_set).__name__}"
+    if value.build is not None and not callable(value.build):
+        return f"has a build that cannot be called: it is a {type(value.build).__name__}"
     if not isinstance(value.modes, dict) or not value.modes:
         return f"has no modes: they must be a dict of Mode, not {value.modes!r}"
     for mode_name, mode in value.modes.items():

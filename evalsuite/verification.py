@@ -185,16 +185,16 @@ def _apparatus_problems(
 
 
 def _decoding_problems(record: Record, task: Task) -> Iterator[str]:
-    """Only what is asked for chance's sake has a decoding; only roles of the card have a judge."""
-    is_sampled = CAPABILITIES[task.modes[record.mode].asks].sampled
-    if (record.entrant.decoding is not None) != is_sampled:
+    """Only what is drawn token by token has a decoding; only roles of the card have a judge."""
+    is_decoded = CAPABILITIES[task.modes[record.mode].asks].decoded
+    if (record.entrant.decoding is not None) != is_decoded:
         yield f"entrant.decoding: {_short(record.entrant.decoding)}"
     for role, judge in record.judges.items():
         if role not in task.card.judges:
             yield f"judges: {task.card.name} has no role {role!r}"
             continue
-        is_sampled = CAPABILITIES[task.card.judges[role].capability].sampled
-        if (judge.entrant.decoding is not None) != is_sampled:
+        is_decoded = CAPABILITIES[task.card.judges[role].capability].decoded
+        if (judge.entrant.decoding is not None) != is_decoded:
             yield f"judges.{role}.entrant.decoding: {_short(judge.entrant.decoding)}"
 
 

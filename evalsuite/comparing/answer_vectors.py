@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 
 from evalsuite.errors import BadInput
+from evalsuite.requests import ImagePart, Part, TextPart
 from evalsuite.tables import ResponseTable, Row, Tables
+
+_EMBEDDED = {("embeds_text", "generates_text"), ("embeds_images", "generates_images")}
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ def answer_vectors(tables: Tables, source: str, table: str | None = None) -> Ans
     """Find the vectors of the model's answers among the tables of a record.
 
     A task may embed other texts too, such as its prompts. So each request of the table must be
-    about the very text that the model answered at its place, whatever the table is called.
+    about the very text or image that the model answered at its place, whatever the table is called.
 
     Parameters
     ----------
@@ -42,13 +45,12 @@ def answer_vectors(tables: Tables, source: str, table: str | None = None) -> Ans
     BadInput
         If there is no such table, or there are several of different requests.
     """
-    answered = [own for own in tables.values() if _asks(own) == {"generates_text"}]
     found = [
         AnswerVectors(name, own, answers)
         for name, own in tables.items()
-        if table in (None, name) and _asks(own) == {"embeds_text"}
-        for answers in answered
-        if _is_about(own, answers)
+        if table in (None, name)
+        for answers in tables.values()
+        if (*_asks(own), *_asks(answers)) in _EMBEDDED and _is_about(own, answers)
     ]
     if not found and table is not None:
         raise BadInput(
@@ -79,11 +81,18 @@ def _keys(table: ResponseTable) -> list[bytes | None]:
 
 
 def _is_about(table: ResponseTable, answers: ResponseTable) -> bool:
-    """Whether every request of a table is about the text that was answered at its place."""
-    texts = {(row.unit.id, row.replicate, row.index): row.text for row in answers.rows}
+    """Whether every request of a table is about what was answered at its place."""
+    shown = {(row.unit.id, row.replicate, row.index): _parts(row) for row in answers.rows}
     return all(
         row.other is None
-        and row.request.prompt.text == texts.get((row.unit.id, row.replicate, row.index))
+        and row.request.prompt.parts == shown.get((row.unit.id, row.replicate, row.index))
         for row in table.rows
         if row.request is not None
     )
+
+
+def _parts(row: Row) -> tuple[Part, ...] | None:
+    """How an embedder is shown an answer."""
+    if row.image_sha256 is not None:
+        return (ImagePart(sha256=row.image_sha256),)
+    return None if row.text is None else (TextPart(text=row.text),)

@@ -6,14 +6,20 @@ from collections.abc import Callable, Sequence, Set
 
 from evalsuite.batching import Pack, cut_packs
 from evalsuite.errors import EvalsuiteError, GenerationError, OutOfMemory
-from evalsuite.models.capabilities import Capability, LoadedModel, ModelHandle
+from evalsuite.models.capabilities import Capability, LoadedModel, ModelHandle, ReadImage
 from evalsuite.progress import Progress
-from evalsuite.requests import Request, Response
+from evalsuite.requests import ImagePart, Request, Response
 
 log = logging.getLogger("evalsuite.engine")
 
 Sink = Callable[[Sequence[Response]], None]
 """Takes the responses of a finished pack and stores them before it returns."""
+
+Ask = Callable[[Sequence[Request]], list[Response]]
+
+
+def _no_images(part: ImagePart) -> bytes:
+    raise EvalsuiteError(f"image {part.sha256[:12]}: this call was given no images")
 
 
 class LocalEngine:
@@ -33,6 +39,7 @@ class LocalEngine:
         missing: Set[bytes],
         sink: Sink,
         progress: Progress,
+        read: ReadImage = _no_images,
     ) -> None:
         """Answer the missing ones among the requests, pack by pack.
 
@@ -44,9 +51,12 @@ class LocalEngine:
             Keys that the store does not have.
         sink : callable
             Called once a pack.
+        read : callable
+            Gives a model that sees images the PNG bytes of an image part.
         """
         progress.load(handle.entrant.model)
         model = self._load(handle)
+        ask = _method(model, capability, read)
         packs = cut_packs(requests, model.sizes(requests), budget=model.pack_budget)
         todo = [(p, [r for r in p.requests if r.key in missing]) for p in packs]
         todo = [(pack, own) for pack, own in todo if own]
@@ -58,7 +68,7 @@ class LocalEngine:
         halvings = 0  # A part of a pack that did not fit is not tried again at that size.
         for pack, own in todo:
             for part in _halves(own, halvings):
-                responses, more = _answer_halving(model, capability, part)
+                responses, more = _answer_halving(ask, part)
                 halvings += more
                 sink(responses)
                 progress.advance(n=len(part), work=_share(pack, part))
@@ -87,9 +97,7 @@ def _halves(requests: Sequence[Request], times: int) -> list[Sequence[Request]]:
     return _halves(requests[:middle], times - 1) + _halves(requests[middle:], times - 1)
 
 
-def _answer_halving(
-    model: LoadedModel, capability: Capability, requests: Sequence[Request]
-) -> tuple[list[Response], int]:
+def _answer_halving(ask: Ask, requests: Sequence[Request]) -> tuple[list[Response], int]:
     """Answer requests, in halves where the memory does not hold them all.
 
     Returns
@@ -97,7 +105,7 @@ def _answer_halving(
     responses in request order, and how often they were halved for want of memory.
     """
     try:
-        return _answer(model, capability, requests), 0
+        return ask(requests), 0
     except (OutOfMemory, GenerationError) as error:
         if len(requests) == 1:
             what = "out of memory for a single request: " if isinstance(error, OutOfMemory) else ""
@@ -108,20 +116,26 @@ def _answer_halving(
     if lack:
         log.warning("out of memory at %d requests: going on with %d", len(requests), middle)
         gc.collect()
-    first, halvings_first = _answer_halving(model, capability, requests[:middle])
-    second, halvings_second = _answer_halving(model, capability, requests[middle:])
+    first, halvings_first = _answer_halving(ask, requests[:middle])
+    second, halvings_second = _answer_halving(ask, requests[middle:])
     # One request that is too large by itself says nothing about the size of the other half.
     return first + second, lack + min(halvings_first, halvings_second)
 
 
-def _answer(
-    model: LoadedModel, capability: Capability, requests: Sequence[Request]
-) -> list[Response]:
-    responses: list[Response] = getattr(model, capability.method)(requests)
-    wanted = [request.key for request in requests]
-    if [response.key for response in responses] != wanted:
-        raise EvalsuiteError(
-            f"{requests[0].entrant.model}: {capability.method} gave {len(responses)} answers that "
-            f"do not match its {len(wanted)} requests in order; this is a fault of the backend"
-        )
-    return responses
+def _method(model: LoadedModel, capability: Capability, read: ReadImage) -> Ask:
+    """The method of a model that answers a capability, its answers checked against the requests."""
+    method: Callable[..., list[Response]] = getattr(model, capability.method)
+    more = (read,) if capability.sees_images else ()
+
+    def ask(requests: Sequence[Request]) -> list[Response]:
+        responses = method(requests, *more)
+        wanted = [request.key for request in requests]
+        if [response.key for response in responses] != wanted:
+            raise EvalsuiteError(
+                f"{requests[0].entrant.model}: {capability.method} gave {len(responses)} answers "
+                f"that do not match its {len(wanted)} requests in order; this is a fault of the "
+                "backend"
+            )
+        return responses
+
+    return ask

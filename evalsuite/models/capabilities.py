@@ -84,6 +84,13 @@ class AnswersVisualQuestions(Protocol):
     def answer_questions(self, requests: Sequence[Request], read: ReadImage) -> list[Response]: ...
 
 
+@runtime_checkable
+class CaptionsImages(Protocol):
+    """Describes an image in words."""
+
+    def caption_images(self, requests: Sequence[Request], read: ReadImage) -> list[Response]: ...
+
+
 @dataclass(frozen=True)
 class Capability:
     """One thing a model can be asked to do.
@@ -98,6 +105,8 @@ class Capability:
         The protocol's one method.
     sampled : bool
         Whether the answer depends on chance, so that a request carries seed, index and occurrence.
+    decoded : bool
+        Whether the answer is drawn token by token, so that a request carries a ``Sampling``.
     sees_images : bool
         Whether the method also takes a reader of images.
     """
@@ -106,13 +115,14 @@ class Capability:
     protocol: type
     method: str
     sampled: bool = False
+    decoded: bool = False
     sees_images: bool = False
 
 
 CAPABILITIES: dict[type, Capability] = {
     capability.protocol: capability
     for capability in (
-        Capability("generates_text", GeneratesText, "generate_text", sampled=True),
+        Capability("generates_text", GeneratesText, "generate_text", sampled=True, decoded=True),
         Capability("generates_images", GeneratesImages, "generate_images", sampled=True),
         Capability("embeds_text", EmbedsText, "embed_text"),
         Capability("embeds_images", EmbedsImages, "embed_images", sees_images=True),
@@ -127,6 +137,7 @@ CAPABILITIES: dict[type, Capability] = {
             "answer_questions",
             sees_images=True,
         ),
+        Capability("captions_images", CaptionsImages, "caption_images", sees_images=True),
     )
 }
 

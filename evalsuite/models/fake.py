@@ -16,11 +16,13 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from evalsuite.errors import BadInput, OutOfMemory, UnknownName
+from evalsuite.images import BLANK
 from evalsuite.models.capabilities import CAPABILITIES, LoadedModel, ReadImage
 from evalsuite.models.decoding_options import DecodingOptions
 from evalsuite.models.fake_answers import (
     asked_labels,
     cut_text,
+    describe_image,
     draw_png,
     find_boxes,
     image_vector,
@@ -35,8 +37,8 @@ from evalsuite.models.spec import ModelSpec, unknown
 from evalsuite.requests import Decoding, Entrant, Request, Response, Status, uniforms
 
 Answer = Callable[[Request], Response]
-Mishap = Literal["fail", "refuse", "filter", "empty", "nan"]
-_MISHAPS: tuple[Mishap, ...] = ("fail", "refuse", "filter", "empty", "nan")
+Mishap = Literal["fail", "refuse", "filter", "empty", "nan", "blank"]
+_MISHAPS: tuple[Mishap, ...] = ("fail", "refuse", "filter", "empty", "nan", "blank")
 _STATUSES: dict[Mishap | None, Status] = {
     "fail": "error",
     "refuse": "refused",
@@ -54,16 +56,22 @@ _CAPABILITIES: dict[str, tuple[str, ...]] = {
     "image-classifier": ("classifies_images",),
     "detector": ("detects_objects",),
     "vqa": ("answers_visual_questions",),
+    "captioner": ("captions_images",),
     "all": tuple(_BY_NAME),
 }
+
+
+# What draws images draws other ones since fake-2.
+_REVISIONS = {"images": "fake-2", "all": "fake-2"}
 
 
 class FakeOptions(DecodingOptions):
     """What may stand behind the ``?`` of ``fake:...``, besides the decoding.
 
-    ``fail``, ``refuse``, ``filter``, ``empty`` and ``nan`` are shares of the requests, drawn from
-    their keys: errors, refusals, filtered answers, empty texts and vectors of NaN. With ``dim`` and
-    ``words`` they are part of the entrant. The others cannot change what is finally answered:
+    ``fail``, ``refuse``, ``filter``, ``empty``, ``nan`` and ``blank`` are shares of the requests,
+    drawn from their keys: errors, refusals, filtered answers, empty texts, vectors of NaN and
+    images in which nothing is drawn. With ``dim``, ``words`` and ``side`` (of images, in pixels)
+    they are part of the entrant. The others cannot change what is finally answered:
     ``fail_first`` answers of a loaded model are errors, the ``hang``-th sleeps for ever, the
     ``die``-th ends the process, more than ``oom`` rows are too many, ``delay`` seconds pass a
     batch, ``log`` gets the key of every answer, ``batch_tokens`` go into a pack.
@@ -71,11 +79,13 @@ class FakeOptions(DecodingOptions):
 
     dim: int = Field(32, ge=2, le=4096)
     words: int = Field(50, ge=2, le=8000)
+    side: int = Field(32, ge=32, le=1024)
     fail: float = Field(0.0, ge=0.0, le=1.0)
     refuse: float = Field(0.0, ge=0.0, le=1.0)
     filter: float = Field(0.0, ge=0.0, le=1.0)
     empty: float = Field(0.0, ge=0.0, le=1.0)
     nan: float = Field(0.0, ge=0.0, le=1.0)
+    blank: float = Field(0.0, ge=0.0, le=1.0)
     fail_first: int = Field(0, ge=0)
     hang: int | None = Field(None, ge=1)
     die: int | None = Field(None, ge=1)
@@ -93,7 +103,9 @@ class FakeOptions(DecodingOptions):
 
     def settings(self) -> tuple[tuple[str, float], ...]:
         """The options that can change an answer and are not at their default, sorted."""
-        changed = self.model_dump(include={"dim", "words", *_MISHAPS}, exclude_defaults=True)
+        changed = self.model_dump(
+            include={"dim", "words", "side", *_MISHAPS}, exclude_defaults=True
+        )
         return tuple(sorted(changed.items()))
 
 
@@ -139,7 +151,7 @@ class FakeBackend:
         entrant = Entrant(
             model=str(spec),
             backend="fake",
-            revision="fake-1",
+            revision=_REVISIONS.get(spec.name, "fake-1"),
             settings=options.settings(),
             decoding=Decoding.model_validate(chosen) if chosen else None,
             post_training_of=options.post_training_of,
@@ -188,8 +200,9 @@ class FakeModel:
         return self._batch(requests, lambda r: write_text(r, self.options.words))
 
     def generate_images(self, requests: Sequence[Request]) -> list[Response]:
-        """Small chequered PNG images."""
-        return self._batch(requests, lambda r: Response(r.key, "ok", image=draw_png(r.key)))
+        """Chequered PNG images, of other colours for every request."""
+        side = self.options.side
+        return self._batch(requests, lambda r: Response(r.key, "ok", image=draw_png(r.key, side)))
 
     def embed_text(self, requests: Sequence[Request]) -> list[Response]:
         """Unit vectors: the direction of the sum of one random vector a word."""
@@ -221,7 +234,7 @@ class FakeModel:
 
     def classify_images(self, requests: Sequence[Request], read: ReadImage) -> list[Response]:
         """Scores of the request's labels, summing to one."""
-        return self._batch(requests, score_labels)
+        return self._batch(requests, lambda r: self._score(r, read))
 
     def detect_objects(self, requests: Sequence[Request], read: ReadImage) -> list[Response]:
         """Find each label once, or not at all, somewhere in the image."""
@@ -229,10 +242,21 @@ class FakeModel:
 
     def answer_questions(self, requests: Sequence[Request], read: ReadImage) -> list[Response]:
         """Scores of the request's answers; a text where it gives none."""
-        words = self.options.words
         return self._batch(
-            requests, lambda r: score_labels(r) if asked_labels(r) else write_text(r, words)
+            requests,
+            lambda r: self._score(r, read) if asked_labels(r) else self._describe(r, read),
         )
+
+    def caption_images(self, requests: Sequence[Request], read: ReadImage) -> list[Response]:
+        """Words of a made-up language, other ones for every image."""
+        return self._batch(requests, lambda r: self._describe(r, read))
+
+    def _score(self, request: Request, read: ReadImage) -> Response:
+        shown_images(request, read)  # As a model would: an image that cannot be read is seen.
+        return score_labels(request)
+
+    def _describe(self, request: Request, read: ReadImage) -> Response:
+        return describe_image(request, shown_images(request, read), self.options.words)
 
     def _batch(self, requests: Sequence[Request], answer: Answer) -> list[Response]:
         limit = self.options.oom
@@ -261,6 +285,8 @@ class FakeModel:
         response = answer(request)
         if mishap == "empty" and response.text is not None:
             return replace(response, text="", finish="stop", n_new_tokens=0)
+        if mishap == "blank" and response.image is not None:
+            return Response(key, "filtered", message=BLANK)
         if mishap == "nan" and response.vector is not None:
             return replace(response, vector=np.full_like(response.vector, np.nan))
         return response

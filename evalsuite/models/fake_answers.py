@@ -28,7 +28,7 @@ from evalsuite.requests import (
 _SYLLABLES = "badefigolumanepirosutavewizokaleminoruse"
 _END_RANK = 5  # the end of a text stands among the likelier words, so that heat changes its length
 _BEAM_WORDS = 8
-_IMAGE_PX, _GRID = 16, 4
+_GRID = 4
 
 
 def write_text(request: Request, words: int) -> Response:
@@ -208,6 +208,13 @@ def shown_images(request: Request, read: ReadImage) -> list[bytes]:
     return [read(part) for part in request.prompt.parts if isinstance(part, ImagePart)]
 
 
+def describe_image(request: Request, images: Sequence[bytes], words: int) -> Response:
+    """A text that depends on the images and on what is asked about them."""
+    if not images:
+        return Response(request.key, "error", message="the request shows no image")
+    return write_text(request, words)
+
+
 def score_labels(request: Request) -> Response:
     """A score in [0, 1] for each asked label, summing to one; an error where none is asked."""
     labels = asked_labels(request)
@@ -234,13 +241,15 @@ def find_boxes(request: Request, images: Sequence[bytes]) -> Response:
     return Response(request.key, "ok", boxes=tuple(boxes))
 
 
-def draw_png(key: bytes) -> bytes:
-    """A grid of random colours as an 8-bit RGB file, written by hand to need no imaging package."""
+def draw_png(key: bytes, side: int) -> bytes:
+    """A grid of random colours, ``side`` pixels wide and high, as an 8-bit RGB file.
+
+    Written by hand, so that trying a task needs no imaging package.
+    """
     colours = (uniforms(key, _GRID * _GRID * 3) * 256).astype(np.uint8).reshape(_GRID, _GRID, 3)
-    cell = _IMAGE_PX // _GRID
-    pixels = colours.repeat(cell, axis=0).repeat(cell, axis=1)
-    rows = b"".join(b"\0" + row.tobytes() for row in pixels)  # 0: no filter
-    header = struct.pack(">IIBBBBB", _IMAGE_PX, _IMAGE_PX, 8, 2, 0, 0, 0)
+    place = np.arange(side) * _GRID // side
+    rows = b"".join(b"\0" + row.tobytes() for row in colours[place][:, place])  # 0: no filter
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(body)) + tag + body + struct.pack(">I", zlib.crc32(tag + body))

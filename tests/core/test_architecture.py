@@ -17,20 +17,28 @@ ROOT = Path(__file__).parents[2]
 # A module may import what stands in a row above its own, and modules of its own entry.
 # An entry is a module or a package with all its modules, but for those that have a row themselves.
 LEVELS = (
-    ("errors", "settings", "redaction", "provenance", "metrics"),
-    ("stats",),
+    ("errors", "settings", "redaction", "provenance", "metrics", "tinyworld", "built_sets"),
+    ("stats", "embedded"),
     ("requests", "measures", "progress", "atomic", "key_index", "feature_files", "published_rows"),
-    ("batching", "shard_rows", "models.capabilities", "models.decoding_options", "models.spec"),
+    (
+        "batching",
+        "images",
+        "shard_rows",
+        "models.capabilities",
+        "models.decoding_options",
+        "models.spec",
+    ),
     ("models.listing", "shards", "stopwatch"),
     ("shard_folder",),
     ("compaction",),
     ("response_folder",),
     ("prompts", "store", "registry", "engine", "models"),
     ("tables", "models.backends", "published_sets"),
-    ("questions",),
+    ("questions", "stored_images"),
+    ("planned_rows",),
     ("tasks", "asking", "response_cells"),
     ("responses_file", "comparing.trimming"),
-    ("fingerprint", "scores_file"),
+    ("fingerprint", "scores_file", "building"),
     ("record",),
     ("execution", "replay", "row_claims", "score_claims", "comparing.scored_record"),
     ("verification", "comparing.pairing", "comparing.moved_units"),
@@ -39,6 +47,7 @@ LEVELS = (
         "comparing.entrant_ranks",
         "comparing.lineage",
         "comparing.opening",
+        "contact_sheets",
         "remedy_plans",
     ),
     ("comparing.pair_tests", "comparing.planning", "comparing.judge_agreement"),
@@ -49,7 +58,7 @@ LEVELS = (
     ("api", "selftest"),
     ("remedies",),
     ("report", "cli_values"),
-    ("cli_statistics", "cli_views"),
+    ("cli_statistics", "cli_views", "cli_build"),
     ("cli",),
     ("__main__",),
 )
@@ -58,6 +67,7 @@ LEVEL_OF = {entry: level for level, entries in enumerate(LEVELS) for entry in en
 # What a task may see of the suite.
 FOR_TASKS = {
     "asking",
+    "built_sets",
     "errors",
     "measures",
     "metrics",
@@ -68,6 +78,7 @@ FOR_TASKS = {
     "requests",
     "tables",
     "tasks",
+    "tinyworld",
 }
 HEAVY = ("torch", "transformers", "pandas", "pyarrow", "scipy", "statsmodels", "matplotlib")
 

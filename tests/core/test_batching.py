@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalsuite.batching import cut_packs
-from evalsuite.requests import Entrant, Prompt, Request, Sampling
+from evalsuite.requests import Entrant, ImagePart, Prompt, Request, Sampling, TextPart
 
 ENTRANT = Entrant(model="m", backend="b", revision="1")
 
@@ -121,3 +121,38 @@ def test_sizes_for_other_than_the_requests_are_an_error():
     requests, sizes = requests_of([1, 2])
     with pytest.raises(ValueError, match="2 requests but 1 sizes"):
         cut_packs(requests, sizes[:1], budget=8)
+
+
+def questions_of(images, *, longest=1):
+    """Questions about images, as many about each as is said, and their sizes."""
+    asked = []
+    for i, n in enumerate(images):
+        for j in range(n):
+            parts = (ImagePart(sha256=f"{i}"), TextPart(text=f"{j}"))
+            asked.append(Request("answers_visual_questions", ENTRANT, Prompt(parts=parts)))
+    return asked, [1 + j % longest for n in images for j in range(n)]
+
+
+def image_of(request):
+    return request.prompt.parts[0].sha256
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=12), budgets, st.integers(1, 5))
+def test_questions_about_an_image_share_a_pack_where_a_pack_can_hold_them(images, budget, longest):
+    requests, sizes = questions_of(images, longest=longest)
+    packs = cut_packs(requests, sizes, budget=budget)
+    assert [r.key for pack in packs for r in pack.requests] == [r.key for r in requests]
+    for i, n in enumerate(images):
+        places = [p for p, pack in enumerate(packs) for r in pack.requests if image_of(r) == f"{i}"]
+        if n * min(longest, n) <= budget:
+            assert len(set(places)) == 1
+    for pack in packs:
+        assert pack.work <= budget or len(pack.requests) == 1
+
+
+def test_questions_asked_one_after_the_other_are_put_together_by_image():
+    requests, sizes = questions_of([2, 2, 2])
+    mixed = requests[::2] + requests[1::2]
+    (one, other) = cut_packs(mixed, sizes, budget=4)
+    assert [image_of(r) for r in (*one.requests, *other.requests)] == list("001122")

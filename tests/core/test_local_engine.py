@@ -5,9 +5,9 @@ import pytest
 
 from evalsuite.engine.local import LocalEngine
 from evalsuite.errors import EvalsuiteError, GenerationError, OutOfMemory
-from evalsuite.models.capabilities import CAPABILITIES, GeneratesText
+from evalsuite.models.capabilities import CAPABILITIES, CaptionsImages, GeneratesText
 from evalsuite.progress import Silent
-from evalsuite.requests import Entrant, Prompt, Request, Response
+from evalsuite.requests import Entrant, ImagePart, Prompt, Request, Response
 
 ABILITY = CAPABILITIES[GeneratesText]
 ENTRANT = Entrant(model="toy:echo", backend="toy", revision="1")
@@ -271,3 +271,32 @@ def test_a_model_is_dropped_before_another_one_is_loaded():
             handle, ABILITY, requests, {r.key for r in requests}, lambda done: None, Silent()
         )
     assert alive_at_load == [0, 0, 0]
+
+
+class Looker(Echo):
+    """Says what it read of an image."""
+
+    def caption_images(self, requests, read):
+        parts = [request.prompt.parts[0] for request in requests]
+        texts = [read(part).decode() for part in parts]
+        return [Response(r.key, "ok", text=t) for r, t in zip(requests, texts, strict=True)]
+
+
+def test_a_model_that_sees_images_is_handed_their_reader():
+    requests = [
+        Request("captions_images", ENTRANT, Prompt(parts=(ImagePart(sha256=name),)))
+        for name in "abc"
+    ]
+    answers = []
+    call = (CAPABILITIES[CaptionsImages], requests, {r.key for r in requests})
+    engine = LocalEngine("cpu")
+    engine.answer(
+        Handle(Looker),
+        *call,
+        answers.extend,
+        Silent(),
+        lambda part: b"seen " + part.sha256.encode(),
+    )
+    assert [answer.text for answer in answers] == ["seen a", "seen b", "seen c"]
+    with pytest.raises(EvalsuiteError, match="was given no images"):
+        engine.answer(Handle(Looker), *call, answers.extend, Silent())

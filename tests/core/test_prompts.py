@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from evalsuite.errors import BadInput
 from evalsuite.prompts import Unit, parse_prompts, prompts_digest, read_prompts, stratified
-from evalsuite.requests import Prompt
+from evalsuite.requests import Prompt, digest
 from evalsuite_tasks.rlhf_diversity.task import task as rlhf_diversity
 
 GOOD = '{"id": "a", "prompt": "one", "category": "x"}'
@@ -220,3 +220,20 @@ def test_no_two_prompts_of_the_shipped_set_share_a_sentence(shipped):
 def test_the_smallest_useful_part_of_the_shipped_set_has_every_category(shipped):
     n = len({u.stratum for u in shipped})
     assert len({u.stratum for u in stratified(shipped, n)}) == n
+
+
+def test_details_move_the_digest_and_no_details_leave_it_as_it_was():
+    base = unit("a")
+    more = base.model_copy(update={"details": '{"concept":"cup"}'})
+    old = digest([["a", "", "a", base.prompt.digest]])
+    assert prompts_digest([base]) == old != prompts_digest([more])
+
+
+@pytest.mark.parametrize(
+    ("details", "problem"),
+    [('{"a": 1}', "not canonical"), ('{"b":1,"a":2}', "not canonical"), ("{", "not JSON"),
+     ("[" * 100_000, "not JSON"), ('{"a":NaN}', "not JSON")],
+)  # fmt: skip
+def test_details_that_are_no_canonical_json_are_refused(details, problem):
+    with pytest.raises(ValueError, match=f"details are {problem}"):
+        Unit(id="a", cluster="a", prompt=Prompt.of_text("p"), details=details)

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalsuite import compaction, response_folder, shards
+from evalsuite import compaction, response_folder, shard_rows, shards
 from evalsuite.errors import StoreError
 from evalsuite.requests import Box, Entrant, Response
 from evalsuite.response_folder import Folder
@@ -63,6 +63,7 @@ def bits(response: Response) -> tuple[object, ...]:
         else struct.pack(f"{len(response.scores)}d", *response.scores),
         None if response.boxes is None else [repr(box) for box in response.boxes],
         response.message,
+        response.image_sha256,
     )
 
 
@@ -150,7 +151,14 @@ def test_responses_read_without_payloads_have_all_but_those(tmp_path):
     vector = np.ones(2, np.float32)
     folder.append([Response(key(2), "ok", vector=vector)])
     assert folder.read([key(1), key(2)], payloads=False) == [
-        Response(key(1), "ok", scores=(0.25,), boxes=(box,), message="m"),
+        Response(
+            key(1),
+            "ok",
+            scores=(0.25,),
+            boxes=(box,),
+            message="m",
+            image_sha256=hashlib.sha256(b"png").hexdigest(),
+        ),
         Response(key(2), "ok"),
     ]
     assert folder.read([key(1), key(2)])[1].vector.tolist() == [1.0, 1.0]
@@ -547,7 +555,7 @@ def test_opening_makes_a_card_and_the_entrant_is_there_for_people(tmp_path):
     folder = open_folder(tmp_path / "new" / "home")
     assert not folder.path.exists()  # a look costs nothing
     folder.append(said(1))
-    assert json.loads((tmp_path / "new/home/store/STORE.json").read_text()) == {"schema": 1}
+    assert json.loads((tmp_path / "new/home/store/STORE.json").read_text()) == {"schema": 2}
     assert folder.path.relative_to(tmp_path / "new/home/store").parts == (
         "generates_text",
         ENTRANT.identity[:16],
@@ -558,9 +566,53 @@ def test_opening_makes_a_card_and_the_entrant_is_there_for_people(tmp_path):
 
 def test_a_store_of_a_newer_schema_is_refused(tmp_path):
     Store(tmp_path)
-    (tmp_path / "store/STORE.json").write_text('{"schema": 2}')
-    with pytest.raises(StoreError, match=r"has schema 2, this evalsuite reads up to 1: update"):
+    (tmp_path / "store/STORE.json").write_text('{"schema": 3}')
+    with pytest.raises(StoreError, match=r"has schema 3, this evalsuite reads up to 2: update"):
         Store(tmp_path)
+
+
+def write_first_schema(home: Path, responses: list[Response]) -> Folder:
+    """A shard as store schema 1 had it, in a store of that schema."""
+    folder = open_folder(home)
+    (home / "store/STORE.json").write_text('{"schema": 1}')
+    folder.path.mkdir(parents=True, exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shards, "SCHEMA", shard_rows.FIRST_SCHEMA)
+        tables = [t.select(shard_rows.FIRST_SCHEMA.names) for t in shard_rows.encode(responses)]
+        with shards.draft(folder.path, tables) as draft:
+            draft.publish()
+    return open_folder(home)
+
+
+IMAGES = [Response(key(i), "ok", image=b"png %d" % i) for i in range(3)]
+
+
+def test_a_shard_of_the_first_schema_is_read_and_its_images_get_their_sha256(tmp_path):
+    folder = write_first_schema(tmp_path, [*IMAGES, *said(7)])
+    assert folder.set_aside == []
+    assert folder.read([key(1), key(7)]) == [IMAGES[1], *said(7)]
+    (small,) = folder.read([key(2)], payloads=False)
+    assert small.image is None and small.image_sha256 == IMAGES[2].image_sha256
+    assert json.loads((tmp_path / "store/STORE.json").read_text()) == {"schema": 1}
+
+
+def test_writing_makes_a_store_of_the_first_schema_one_of_todays(tmp_path):
+    folder = write_first_schema(tmp_path, IMAGES)
+    folder.append(said(7))
+    assert json.loads((tmp_path / "store/STORE.json").read_text()) == {"schema": 2}
+    assert open_folder(tmp_path).read([key(0), key(7)]) == [IMAGES[0], *said(7)]
+
+
+def test_shards_of_both_schemas_are_merged_into_one_of_todays(tmp_path):
+    folder = write_first_schema(tmp_path, IMAGES)
+    folder.append(said(7))
+    assert folder.compact(min_shards=2) == 2
+    (merged,) = shard_paths(folder)
+    assert pq.read_schema(merged).equals(shard_rows.SCHEMA)
+    fresh = open_folder(tmp_path)
+    assert fresh.read([r.key for r in IMAGES]) == IMAGES
+    found = fresh.read([r.key for r in IMAGES], payloads=False)
+    assert [r.image_sha256 for r in found] == [r.image_sha256 for r in IMAGES]
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,7 @@ def picture(*_):
         ("fake:image-classifier", {"classifies_images"}),
         ("fake:detector", {"detects_objects"}),
         ("fake:vqa", {"answers_visual_questions"}),
+        ("fake:captioner", {"captions_images"}),
         ("fake:all", {c.name for c in CAPABILITIES.values()}),
     ],
 )
@@ -91,7 +92,7 @@ def test_a_handle_declares_its_capabilities_and_the_loaded_model_has_them(name, 
 
 def test_every_listed_model_can_be_opened():
     listings = backend.describe()
-    assert len(listings) == 10
+    assert len(listings) == 11
     for listing in listings:
         declared = {CAPABILITIES[p].name for p in open_fake(listing.name).capabilities}
         assert declared == set(listing.capabilities)
@@ -239,7 +240,7 @@ def test_pictures_are_png_files_that_follow_from_the_request():
     image = Image.open(io.BytesIO(data))
     image.verify()
     image = Image.open(io.BytesIO(data))
-    assert (image.size, image.mode, image.format) == ((16, 16), "RGB", "PNG")
+    assert (image.size, image.mode, image.format) == ((32, 32), "RGB", "PNG")
     assert len(image.getcolors()) == 16
     handle = open_fake("fake:images")
     request = Request("generates_images", handle.entrant, Prompt.of_text("a cat"))
@@ -293,7 +294,7 @@ def test_found_objects_have_asked_labels_and_lie_inside_the_image():
     for box in boxes:
         assert box.label in labels.labels
         assert 0.0 <= box.score <= 1.0
-        assert 0.0 <= box.x0 < box.x1 <= 16.0 and 0.0 <= box.y0 < box.y1 <= 16.0
+        assert 0.0 <= box.x0 < box.x1 <= 32.0 and 0.0 <= box.y0 < box.y1 <= 32.0
 
 
 def test_a_detector_without_an_image_says_so():

@@ -963,7 +963,7 @@ def test_a_run_again_replaces_the_record_of_schema_1_of_the_same_answers(
     again = make(tmp_path, "fake:text", limit=12, samples=2, judges=judges)
     assert again == place
     new = load_record(again)
-    assert new.schema_version == 3 and new.hash == load_record(fresh).hash
+    assert new.schema_version == 4 and new.hash == load_record(fresh).hash
     assert (again / "scores.parquet").is_file()
     assert evalsuite.verify(again).problems == ()
 
