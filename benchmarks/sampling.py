@@ -12,12 +12,13 @@ import argparse
 import json
 import os
 import platform
-import statistics
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 PROMPTS = Path(__file__).parents[1] / "tasks" / "rlhf_diversity" / "prompts.jsonl"
 
@@ -96,11 +97,11 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         plain_packs = ours(options.rows, requests)
         plain_by_prompt = ours(options.samples, requests)
     rate = {
-        who: statistics.median(len(requests) / t for t in seconds)
+        who: float(np.median([len(requests) / t for t in seconds]))
         for who, seconds in timings.items()
     }
     token_rate = {
-        who: statistics.median(n / t for n, t in zip(n_tokens[who], timings[who], strict=True))
+        who: float(np.median([n / t for n, t in zip(n_tokens[who], timings[who], strict=True)]))
         for who in timings
     }
     return {

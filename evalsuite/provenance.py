@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-PACKAGES = ("evalsuite", "numpy", "scipy", "statsmodels", "pyarrow", "torch", "transformers")
+PACKAGES = (
+    "evalsuite",
+    "numpy",
+    "scipy",
+    "statsmodels",
+    "pyarrow",
+    "torch",
+    "transformers",
+    "diffusers",
+    "open-clip-torch",
+    "pillow",
+)
 
 
 def versions() -> dict[str, str]:

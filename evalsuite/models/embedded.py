@@ -1,17 +1,18 @@
-"""Small models whose weights come inside Python packages: no hub, no network."""
+"""Small models whose weights come inside Python packages, or with the suite: no hub, no network."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from evalsuite.errors import BadInput, UnknownName
-from evalsuite.models.capabilities import CAPABILITIES, LoadedModel
+from evalsuite.models.capabilities import CAPABILITIES, LoadedModel, ModelHandle
 from evalsuite.models.embedded_models import MODELS, EmbeddedModel
 from evalsuite.models.gguf_conversion import dense_folder
-from evalsuite.models.light_embedders import LightHandle, open_light
+from evalsuite.models.light_embedders import open_light
 from evalsuite.models.listing import ModelListing
 from evalsuite.models.model_facts import ModelFacts, read_facts
 from evalsuite.models.safe_loading import ModelFolder, read_json
 from evalsuite.models.spec import ModelSpec, unknown
+from evalsuite.models.tinyworld import TINYWORLD, list_tinyworld, open_tinyworld
 from evalsuite.models.transformers import (
     CausalOptions,
     EncoderOptions,
@@ -73,7 +74,7 @@ class EmbeddedBackend:
         offline: bool,
         home: Path,
         trusted: frozenset[str] = frozenset(),
-    ) -> EmbeddedHandle | LightHandle:
+    ) -> ModelHandle:
         """Find an embedded model.
 
         Raises
@@ -85,11 +86,13 @@ class EmbeddedBackend:
         MissingPackage
             If the package that carries it is not installed.
         """
-        source = MODELS.get(spec.name)
-        if source is None:
-            raise UnknownName(unknown("embedded model", spec.name, list(MODELS)))
+        if spec.name not in (*MODELS, *TINYWORLD):
+            raise UnknownName(unknown("embedded model", spec.name, [*MODELS, *TINYWORLD]))
         if spec.revision is not None:
             raise BadInput(f"model {spec}: embedded models have one revision; leave out the @")
+        if spec.name in TINYWORLD:
+            return open_tinyworld(spec)
+        source = MODELS[spec.name]
         source.folder_or_fail(str(spec))
         if source.runtime == "transformers":
             return _open_transformers(source, spec, home)
@@ -97,7 +100,7 @@ class EmbeddedBackend:
 
     def describe(self) -> list[ModelListing]:
         """List the embedded models, and the commands that supply what is not installed."""
-        return [_listing(name, source) for name, source in MODELS.items()]
+        return [_listing(name, source) for name, source in MODELS.items()] + list_tinyworld()
 
 
 def _open_transformers(source: EmbeddedModel, spec: ModelSpec, home: Path) -> EmbeddedHandle:

@@ -3,15 +3,12 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import torch
 import transformers
-from safetensors import SafetensorError
 
-from evalsuite.errors import BadInput
 from evalsuite.models.capabilities import TokenList
 from evalsuite.models.classifier_options import ClassifierOptions, label_names
-from evalsuite.models.device import choose_device, memory_watched
 from evalsuite.models.key_value_cache import new_cache
+from evalsuite.models.loaded_weights import load_tokenizer, load_weights
 from evalsuite.models.padding_check import check_padding
 from evalsuite.models.text_classification import TextClassifier, check_packing
 from evalsuite.models.text_embedding import EmbeddingSettings, TextEmbedder
@@ -186,52 +183,9 @@ def _embedding(options: "EncoderOptions") -> EmbeddingSettings:
 def _load(
     kind: Any, handle: "TransformersHandle", device: str, *, unused: tuple[str, ...] = ("pooler",)
 ) -> Any:
-    """Load weights; those whose names hold one of ``unused`` may be absent."""
-    target = choose_device(device)
-    if handle.options.threads is not None:
-        torch.set_num_threads(handle.options.threads)
     name = handle.entrant.model
-    transformers.utils.logging.disable_progress_bar()  # the suite shows its own
-    try:
-        with memory_watched():
-            model, report = kind.from_pretrained(
-                str(handle.folder.path),
-                dtype=getattr(torch, handle.options.dtype),
-                use_safetensors=True,
-                local_files_only=True,
-                trust_remote_code=handle.folder.remote_code,
-                output_loading_info=True,
-            )
-            model = model.to(target)
-    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise BadInput(f"model {name}: cannot be loaded: {lines[0]}") from error
-    # transformers fills absent weights with random numbers.
-    absent = sorted(
-        key for key in report["missing_keys"] if not any(part in key for part in unused)
-    )
-    if absent or report["mismatched_keys"]:
-        what = absent or sorted(str(key) for key in report["mismatched_keys"])
-        raise BadInput(
-            f"model {name}: its weights do not fit its architecture: {len(what)} tensors are "
-            f"absent or of another shape, {what[0]} first"
-        )
-    return model.eval()
+    return load_weights(kind, handle.folder, handle.options, device, name=name, unused=unused)
 
 
 def _load_tokenizer(handle: "TransformersHandle") -> Any:
-    name = handle.entrant.model
-    try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(
-            str(handle.folder.path),
-            local_files_only=True,
-            trust_remote_code=handle.folder.remote_code,
-        )
-    except (OSError, ValueError, ImportError) as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise BadInput(f"model {name}: its tokenizer cannot be loaded: {lines[0]}") from error
-    if not tokenizer.is_fast:
-        raise BadInput(
-            f"model {name}: has no tokenizer.json, and slow tokenizers are not supported"
-        )
-    return tokenizer
+    return load_tokenizer(handle.folder, name=handle.entrant.model)

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from evalsuite.errors import BadInput
+from evalsuite.models.image_kinds import ImageKind, image_kind
 from evalsuite.models.safe_loading import ModelFolder, read_json
 
-Kind = Literal["causal", "encoder", "classifier"]
+TextKind = Literal["causal", "encoder", "classifier"]
+Kind = TextKind | ImageKind
 
 _CAUSAL_ENDINGS = ("ForCausalLM", "LMHeadModel")
 _CLASSIFIER_ENDING = "ForSequenceClassification"
@@ -41,8 +43,9 @@ class ModelFacts:
 
     Parameters
     ----------
-    kind : causal, encoder or classifier
-        Whether it generates text, has hidden states only, or a head that classifies or rates.
+    kind : causal, encoder, classifier or a kind of `evalsuite.models.image_kinds`
+        Whether it generates text, has hidden states only, or a head that classifies or rates; or
+        what it does with images.
     positions : int or None
         Most tokens that it reads at once.
     max_length : int
@@ -86,11 +89,10 @@ def read_facts(folder: ModelFolder, model: str) -> ModelFacts:
     Raises
     ------
     BadInput
-        If the architecture is no causal language model, text encoder or text classifier, if its
-        positions are scaled by the longest text of a batch, or if the embedder has layers behind
-        its pooling or changes its texts.
+        If the architecture is none that is known, if its positions are scaled by the longest text
+        of a batch, or if the embedder has layers behind its pooling or changes its texts.
     """
-    kind = _kind(folder.config, model)
+    kind: Kind = image_kind(folder.config) or _kind(folder.config, model)
     config = folder.config.get("text_config") or folder.config
     _refuse_scaling_by_length(config, model)
     _refuse_changed_texts(folder, model)
@@ -98,18 +100,22 @@ def read_facts(folder: ModelFolder, model: str) -> ModelFacts:
     positions = _positions(config)
     limits = [positions, tokenizer.get("model_max_length")]
     own = (read_json(folder.path / "sentence_bert_config.json", model) or {}).get("max_seq_length")
+    has_chat_template = _has_chat_template(folder, tokenizer)
+    if kind == "visual_chat" and not has_chat_template:
+        raise BadInput(f"model {model}: has no chat template, by which images and texts are mixed")
+    is_classifier = kind in ("classifier", "image_classifier")
     return ModelFacts(
         kind=kind,
         positions=positions,
         max_length=_least([own] if _limit(own) else limits),
-        has_chat_template=_has_chat_template(folder, tokenizer),
-        pooling=None if kind == "classifier" else _pooling(folder, model),
-        labels=_labels(folder.config, model) if kind == "classifier" else (),
+        has_chat_template=has_chat_template,
+        pooling=_pooling(folder, model) if kind in ("causal", "encoder") else None,
+        labels=_labels(folder.config, model) if is_classifier else (),
         problem_type=folder.config.get("problem_type"),
     )
 
 
-def _kind(config: dict[str, Any], model: str) -> Kind:
+def _kind(config: dict[str, Any], model: str) -> TextKind:
     names = [str(name) for name in config.get("architectures") or []]
     if any(name.endswith(_CAUSAL_ENDINGS) for name in names) and not config.get(
         "is_encoder_decoder"
@@ -122,7 +128,8 @@ def _kind(config: dict[str, Any], model: str) -> Kind:
         return "encoder"
     raise BadInput(
         f"model {model}: {', '.join(names) or config.get('model_type') or 'its architecture'} is "
-        "neither a causal language model nor a text encoder or classifier"
+        "neither a causal language model, a text encoder or classifier, nor a model of images that "
+        "is known here"
     )
 
 

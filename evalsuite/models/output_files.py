@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -16,7 +16,9 @@ from evalsuite.requests import digest
 KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 """What is read, by the end of its name."""
 
-_READERS = {"jsonl": json_rows, "csv": csv_rows, "parquet": parquet_rows}
+READERS = {"jsonl": json_rows, "csv": csv_rows, "parquet": parquet_rows}
+"""Of the rows of each kind."""
+
 _ENDS = ".jsonl, .csv or .parquet"
 
 
@@ -58,13 +60,13 @@ def read_output_files(path: Path) -> OutputFiles:
     rows: list[OutputRow] = []
     content: list[tuple[str, str]] = []
     seen: dict[str, str] = {}
-    name = _printable(path.name)
+    name = printable(path.name)
     try:
         for file, label in _files(path):
             hasher, kind = hashlib.sha256(), KINDS[file.suffix.lower()]
             with file.open("rb") as opened:
                 for row in _rows(opened, kind, label, hasher.update, seen):
-                    _fits(row, rows)
+                    check_beside(row, rows)
                     rows.append(row)
             content.append((kind, hasher.hexdigest()))
     except OSError as error:
@@ -78,7 +80,7 @@ def read_output_files(path: Path) -> OutputFiles:
 
 def _files(path: Path) -> list[tuple[Path, str]]:
     """The files to read and what messages call them."""
-    name = _printable(path.name)
+    name = printable(path.name)
     if path.is_file():
         if path.suffix.lower() not in KINDS:
             raise BadInput(f"{name}: its name must end in {_ENDS}; rename or convert it")
@@ -92,7 +94,7 @@ def _files(path: Path) -> list[tuple[Path, str]]:
         part = file.relative_to(path)
         if file.suffix.lower() not in KINDS or any(p.startswith(".") for p in part.parts):
             continue
-        label = _printable(part.as_posix())
+        label = printable(part.as_posix())
         if not Path(os.path.realpath(file)).is_relative_to(root):
             raise Refused(f"{label}: is a link to outside the folder; copy the file into it")
         if file.is_file():
@@ -102,7 +104,8 @@ def _files(path: Path) -> list[tuple[Path, str]]:
     return sorted(found, key=lambda item: item[0].relative_to(path).as_posix())
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
+    """A file's name as a message may hold it."""
     return name if name.isprintable() else ascii(name)
 
 
@@ -111,7 +114,7 @@ def _rows(
 ) -> Iterator[OutputRow]:
     """The answers of one file; equal ids and prompts are one text in memory."""
     place = f"{label}, {'row' if kind == 'parquet' else 'line'}"
-    for number, fields in _READERS[kind](file, label, update):
+    for number, fields in READERS[kind](file, label, update):
         once = {
             name: seen.setdefault(value, value) if isinstance(value, str) else value
             for name in ("id", "prompt")
@@ -120,8 +123,13 @@ def _rows(
         yield from rows_of({**fields, **once}, place=place, number=number)
 
 
-def _fits(row: OutputRow, before: list[OutputRow]) -> None:
-    """Check a row against those before it: an index for all or none, and not too many."""
+def check_beside(row: OutputRow, before: Sequence[OutputRow]) -> None:
+    """Check a row against those before it: an index for all or none, and not too many.
+
+    Raises
+    ------
+    BadInput
+    """
     if before and (row.index is None) != (before[0].index is None):
         with_one, without = (before[0], row) if row.index is None else (row, before[0])
         raise BadInput(

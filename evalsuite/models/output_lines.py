@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO
 
 from evalsuite.errors import BadInput
-from evalsuite.models.output_rows import COLUMNS, Fields, check_columns, shown
+from evalsuite.models.output_rows import TEXT_TABLE, Columns, Fields, check_columns, shown
 
 MOST_LINE_BYTES = 64 << 20
 """Longest line of a file; a line of JSON can hold all answers to a prompt."""
@@ -42,7 +42,9 @@ def _lines(file: BinaryIO, label: str, update: Hash) -> Iterator[tuple[int, str]
         start += len(line)
 
 
-def json_rows(file: BinaryIO, label: str, update: Hash) -> Iterator[tuple[int, Fields]]:
+def json_rows(
+    file: BinaryIO, label: str, update: Hash, table: Columns = TEXT_TABLE
+) -> Iterator[tuple[int, Fields]]:
     """Objects, one a line, with the number of the line; blank lines are passed over."""
     decoder = json.JSONDecoder(object_pairs_hook=_object)
     sound: set[frozenset[str]] = set()
@@ -61,10 +63,10 @@ def json_rows(file: BinaryIO, label: str, update: Hash) -> Iterator[tuple[int, F
         except (ValueError, RecursionError) as error:
             raise BadInput(f"{where}: not JSON ({error}); write one object a line") from None
         if not isinstance(value, dict):
-            raise BadInput(f'{where}: expected an object such as {{"id": "a1", "text": "..."}}')
+            raise BadInput(f"{where}: expected an object such as {table.example}")
         names = frozenset(value)
         if names not in sound:
-            check_columns(list(value), where=where)
+            check_columns(list(value), where=where, table=table)
             if len(sound) < 1000:
                 sound.add(names)
         yield number, value
@@ -79,11 +81,13 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return value
 
 
-def csv_rows(file: BinaryIO, label: str, update: Hash) -> Iterator[tuple[int, Fields]]:
+def csv_rows(
+    file: BinaryIO, label: str, update: Hash, table: Columns = TEXT_TABLE
+) -> Iterator[tuple[int, Fields]]:
     """Rows as columns, with the number of the line that each begins in."""
     records = _csv_records(file, label, update)
     number, header = next(records, (1, []))
-    _check_header(header, f"{label}, line {number}")
+    _check_header(header, f"{label}, line {number}", table)
     for number, cells in records:
         where = f"{label}, line {number}"
         if len(cells) != len(header):
@@ -91,7 +95,7 @@ def csv_rows(file: BinaryIO, label: str, update: Hash) -> Iterator[tuple[int, Fi
                 f"{where}: has {len(cells)} cells, and the header has {len(header)}; put a text "
                 "with commas, quotes or line breaks in quotes"
             )
-        named = {n: c for n, c in zip(header, cells, strict=True) if n in COLUMNS}
+        named = {n: c for n, c in zip(header, cells, strict=True) if n in table.names}
         yield number, _csv_fields(named, where)
 
 
@@ -120,7 +124,7 @@ def _csv_records(file: BinaryIO, label: str, update: Hash) -> Iterator[tuple[int
             yield taken[0], cells
 
 
-def _check_header(header: list[str], where: str) -> None:
+def _check_header(header: list[str], where: str, table: Columns) -> None:
     named = [name for name in header if name]  # pandas leaves the name of its index empty
     twice = [name for name in named if named.count(name) > 1]
     if twice:
@@ -128,11 +132,11 @@ def _check_header(header: list[str], where: str) -> None:
     if len(header) == 1 and re.search("[;\t]", header[0]):
         raise BadInput(f"{where}: no commas between the columns; save the file with commas")
     for name in ("texts", "rewards"):
-        if name in named:
+        if name in named and name in table.names:
             raise BadInput(
                 f"{where}: a CSV has no lists, so no {name!r}; write a row an answer, with 'text'"
             )
-    check_columns(named, where=where)
+    check_columns(named, where=where, table=table)
 
 
 def _csv_fields(cells: Mapping[str, str], where: str) -> dict[str, object]:

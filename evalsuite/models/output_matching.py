@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from evalsuite.errors import BadInput
 from evalsuite.models.output_rows import OutputRow, shown
-from evalsuite.requests import canonical_json, digest
+from evalsuite.requests import Entrant, canonical_json, digest
 
 if TYPE_CHECKING:
     from evalsuite.prompts import Unit
@@ -37,6 +37,44 @@ class Matched:
 
     answers: Answers
     matching: str | None
+
+
+def check_replicates(replicates: int, *, source: str, what: str) -> None:
+    """Refuse several replicates: what stands in files was made once.
+
+    Raises
+    ------
+    BadInput
+    """
+    if replicates > 1:
+        raise BadInput(
+            f"{source}: holds the {what} of one run, and {replicates} replicates are asked for; "
+            "leave out --replicates and ask for more --samples"
+        )
+
+
+def match_run(
+    entrant: Entrant,
+    rows: Sequence[OutputRow],
+    units: "Sequence[Unit]",
+    *,
+    known: "Sequence[Unit]",
+    samples: int,
+    surplus: Surplus,
+    source: str,
+) -> tuple[Entrant, Answers]:
+    """Find the answers to all that a run asks, and the entrant that gives them.
+
+    Raises
+    ------
+    BadInput
+        As `match_rows`.
+    """
+    matched = match_rows(rows, units, known=known, samples=samples, surplus=surplus, source=source)
+    if matched.matching is None:
+        return entrant, matched.answers
+    settings = tuple(sorted((*entrant.settings, ("matching", matched.matching))))
+    return entrant.model_copy(update={"settings": settings}), matched.answers
 
 
 def match_rows(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from evalsuite.errors import BadInput
-from evalsuite.models.output_rows import COLUMNS, Fields, check_columns, shown
+from evalsuite.models.output_rows import TEXT_TABLE, Columns, Fields, check_columns, shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -16,7 +16,9 @@ Hash = Callable[[bytes], None]
 """Takes the bytes of a file as they are read."""
 
 
-def parquet_rows(file: BinaryIO, label: str, update: Hash) -> Iterator[tuple[int, Fields]]:
+def parquet_rows(
+    file: BinaryIO, label: str, update: Hash, table: Columns = TEXT_TABLE
+) -> Iterator[tuple[int, Fields]]:
     """Rows as columns, numbered from 1."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -27,7 +29,7 @@ def parquet_rows(file: BinaryIO, label: str, update: Hash) -> Iterator[tuple[int
     number = 0
     try:
         with pq.ParquetFile(file) as parquet:
-            names = _check_schema(parquet.schema_arrow, label)
+            names = _check_schema(parquet.schema_arrow, label, table)
             for batch in parquet.iter_batches(batch_size=_BATCH, columns=names):
                 columns = [_values(c, number, label) for c in batch.columns]
                 for values in zip(*columns, strict=True):
@@ -45,14 +47,14 @@ def _broken(label: str, number: int, error: BaseException) -> NoReturn:
     raise BadInput(f"{place}: cannot be read as Parquet ({why}); write the file again") from None
 
 
-def _check_schema(schema: "pa.Schema", label: str) -> list[str]:
+def _check_schema(schema: "pa.Schema", label: str, table: Columns) -> list[str]:
     """Names of the columns to read, after a look at the types of all of them."""
     where = f"{label}, its columns"
-    twice = [name for name in COLUMNS if schema.names.count(name) > 1]
+    twice = [name for name in table.names if schema.names.count(name) > 1]
     if twice:
         raise BadInput(f"{where}: {twice[0]!r} is there twice; remove one")
-    check_columns(schema.names, where=where)
-    names = [name for name in COLUMNS if name in schema.names]
+    check_columns(schema.names, where=where, table=table)
+    names = [name for name in table.names if name in schema.names]
     for name in names:
         kind = schema.field(name).type
         wanted, fits = _TYPES[name]
@@ -103,6 +105,7 @@ def _lists_of(holds: "Callable[[pa.DataType], bool]") -> "Callable[[pa.DataType]
 _TEXTS = ("texts (string)", _holds_texts)
 _TYPES: "dict[str, tuple[str, Callable[[pa.DataType], bool]]]" = {
     **dict.fromkeys(("id", "prompt", "text", "status", "finish"), _TEXTS),
+    **dict.fromkeys(("file_name", "folder", "prompt_id"), _TEXTS),
     "texts": ("lists of texts", _lists_of(_holds_texts)),
     "index": ("whole numbers", _holds_whole_numbers),
     "reward": ("numbers (float)", _holds_numbers),

@@ -12,6 +12,29 @@ from evalsuite.requests import Finish, Status
 COLUMNS = ("id", "prompt", "text", "texts", "index", "status", "finish", "reward", "rewards")
 """Names that mean something; others are the user's own and are left alone."""
 
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a kind of table.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Those that mean something.
+    either : tuple of tuples of str
+        Of each, at least one must be there.
+    example : str
+        A row, for messages.
+    """
+
+    names: tuple[str, ...]
+    either: tuple[tuple[str, ...], ...]
+    example: str
+
+
+TEXT_TABLE = Columns(COLUMNS, (("text", "texts"), ("id", "prompt")), '{"id": "a1", "text": "..."}')
+"""A table of texts; the tables of images have their own."""
+
 MOST_CHARACTERS = 20_000
 """Longest text of an answer."""
 
@@ -59,7 +82,7 @@ class OutputRow:
         return f"{self.place} {self.number}"
 
 
-def check_columns(names: Collection[str], *, where: str) -> None:
+def check_columns(names: Collection[str], *, where: str, table: Columns = TEXT_TABLE) -> None:
     """Refuse a name that looks like a mistyped column; any other name may stand.
 
     Raises
@@ -75,17 +98,17 @@ def check_columns(names: Collection[str], *, where: str) -> None:
     evalsuite.errors.BadInput: a.csv, line 1: column 'stauts': did you mean 'status'? Rename it
     """
     for name in names:
-        if name in COLUMNS:
+        if name in table.names:
             continue
         plain = name.strip().lower()[:_SHOWN]
-        near = difflib.get_close_matches(plain, COLUMNS, n=1, cutoff=_ALIKE)
+        near = difflib.get_close_matches(plain, table.names, n=1, cutoff=_ALIKE)
         if near:
             raise BadInput(f"{where}: column {shown(name)}: did you mean {near[0]!r}? Rename it")
-    for either in (("text", "texts"), ("id", "prompt")):
+    for either in table.either:
         if not any(name in names for name in either):
+            neither = " nor ".join(map(repr, either))
             raise BadInput(
-                f"{where}: has neither {either[0]!r} nor {either[1]!r}, only {_listed(names)}; "
-                "name the column so"
+                f"{where}: has neither {neither}, only {_listed(names)}; name the column so"
             )
 
 
@@ -106,8 +129,8 @@ def rows_of(fields: Fields, *, place: str, number: int) -> list[OutputRow]:
     """
     where = f"{place} {number}"
     given = {name: fields[name] for name in COLUMNS if fields.get(name) is not None}
-    unit_id = _text(given.get("id"), "id", where)
-    prompt = _text(given.get("prompt"), "prompt", where)
+    unit_id = text_of(given.get("id"), "id", where)
+    prompt = text_of(given.get("prompt"), "prompt", where)
     if unit_id is None and prompt is None:
         raise BadInput(f"{where}: says neither id nor prompt; give at least one of them")
     row = OutputRow(place, number, unit_id, prompt, None)
@@ -118,8 +141,8 @@ def _single(given: Fields, row: OutputRow) -> OutputRow:
     where = row.where
     if "rewards" in given:
         raise BadInput(f"{where}: 'rewards' goes with 'texts'; name the one of 'text' 'reward'")
-    status = _one_of(given.get("status"), "status", get_args(Status), where) or "ok"
-    finish = _one_of(given.get("finish"), "finish", get_args(Finish), where)
+    status = one_of(given.get("status"), "status", get_args(Status), where) or "ok"
+    finish = one_of(given.get("finish"), "finish", get_args(Finish), where)
     text = _answer(given.get("text"), "text", where)
     if text is None and status == "ok":
         raise BadInput(
@@ -132,7 +155,7 @@ def _single(given: Fields, row: OutputRow) -> OutputRow:
         id=row.id,
         prompt=row.prompt,
         text=text,
-        index=_index(given.get("index"), where),
+        index=index_of(given.get("index"), where),
         status=cast(Status, status),
         finish=cast(Finish | None, finish),
         reward=_reward(given.get("reward"), "reward", where),
@@ -170,7 +193,13 @@ def _list(value: object, name: str, where: str) -> list[object]:
     return value
 
 
-def _text(value: object, name: str, where: str) -> str | None:
+def text_of(value: object, name: str, where: str) -> str | None:
+    """Check a text; None stays None.
+
+    Raises
+    ------
+    BadInput
+    """
     if value is None:
         return None
     if not isinstance(value, str):
@@ -188,7 +217,7 @@ def _text(value: object, name: str, where: str) -> str | None:
 
 
 def _answer(value: object, name: str, where: str) -> str | None:
-    text = _text(value, name, where)
+    text = text_of(value, name, where)
     if text is not None and len(text) > MOST_CHARACTERS:
         raise BadInput(
             f"{where}: {name!r} has {len(text):,} characters, and {MOST_CHARACTERS:,} is the most; "
@@ -197,13 +226,25 @@ def _answer(value: object, name: str, where: str) -> str | None:
     return text
 
 
-def _one_of(value: object, name: str, known: tuple[str, ...], where: str) -> str | None:
+def one_of(value: object, name: str, known: tuple[str, ...], where: str) -> str | None:
+    """Check one of a few words; None stays None.
+
+    Raises
+    ------
+    BadInput
+    """
     if value is None or (isinstance(value, str) and value in known):
         return value
     raise BadInput(f"{where}: {name!r} must be {_or(known)}, not {shown(value)}")
 
 
-def _index(value: object, where: str) -> int | None:
+def index_of(value: object, where: str) -> int | None:
+    """Check the number of a sample; None stays None.
+
+    Raises
+    ------
+    BadInput
+    """
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < MOST_ROWS:

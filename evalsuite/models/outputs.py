@@ -1,7 +1,7 @@
-"""Texts that somebody already generated, say with a closed model: ``outputs:FILE`` or a folder.
+"""What somebody already generated, say with a closed model: ``outputs:FILE`` or a folder.
 
-As the model under test they answer the prompts that they were written for. Where rewards stand
-beside them, they are also a judge that rates exactly these texts.
+As the model under test, texts and images answer the prompts that they were made for. Where rewards
+stand beside texts, they are also a judge that rates exactly these texts.
 """
 
 import os
@@ -16,8 +16,11 @@ from evalsuite.errors import BadInput
 from evalsuite.models.capabilities import GeneratesText, LoadedModel, RatesText
 from evalsuite.models.decoding_options import DecodingOptions
 from evalsuite.models.listing import ModelListing
+from evalsuite.models.model_packages import INSTALL_IMAGE, require_packages
 from evalsuite.models.output_files import read_output_files
-from evalsuite.models.output_matching import Answers, Surplus, match_rows
+from evalsuite.models.output_image_tables import ImageTables, find_tables, read_images
+from evalsuite.models.output_images import ImageOutputsHandle, ImageOutputsOptions
+from evalsuite.models.output_matching import Answers, Surplus, check_replicates, match_run
 from evalsuite.models.output_rewards import OutputRewards
 from evalsuite.models.output_rows import OutputRow, shown
 from evalsuite.models.spec import ModelSpec
@@ -89,12 +92,9 @@ class OutputsHandle:
         BadInput
             If rows and prompts do not fit together, or several replicates are asked for.
         """
-        if replicates > 1:
-            raise BadInput(
-                f"{self.source}: holds the texts of one run, and {replicates} replicates are asked "
-                "for; leave out --replicates and ask for more --samples"
-            )
-        matched = match_rows(
+        check_replicates(replicates, source=self.source, what="texts")
+        entrant, answers = match_run(
+            self.entrant,
             self.rows,
             units,
             known=known,
@@ -102,11 +102,7 @@ class OutputsHandle:
             surplus=self.options.surplus,
             source=self.source,
         )
-        settings = self.entrant.settings
-        if matched.matching is not None:
-            settings = tuple(sorted((*settings, ("matching", matched.matching))))
-        entrant = self.entrant.model_copy(update={"settings": settings})
-        return replace(self, entrant=entrant, answers=matched.answers)
+        return replace(self, entrant=entrant, answers=answers)
 
     def load(self, device: str) -> LoadedModel:
         """Make ready to answer; every device is as good.
@@ -128,22 +124,22 @@ class OutputsBackend:
 
     def open(
         self, spec: ModelSpec, *, offline: bool, home: Path, trusted: frozenset[str] = frozenset()
-    ) -> OutputsHandle:
-        """Read the files.
+    ) -> OutputsHandle | ImageOutputsHandle:
+        """Read the files: images where a table of them is there, else texts.
 
         Raises
         ------
         BadInput
             If there are none or something in them does not do, with its line; or an option.
         """
-        options = spec.read_options(OutputsOptions)
         # An @ is part of a file's name: files have no revisions but their content.
         path = _absolute(str(spec).partition(":")[2])
-        name = path.name if options.name is None else options.name
-        if not name.strip() or not name.isprintable():
-            raise BadInput(
-                f"model outputs: {shown(name)} is no name for a row; give one with ?name=..."
-            )
+        elsewhere = next((value for name, value in spec.options if name == "table"), None)
+        tables = find_tables(path, None if elsewhere is None else _absolute(elsewhere))
+        if tables:
+            return _open_images(spec, path, tables)
+        options = spec.read_options(OutputsOptions)
+        name = _row_name(path, options.name)
         found = read_output_files(path)
         chosen = options.chosen()
         entrant = Entrant(
@@ -161,8 +157,9 @@ class OutputsBackend:
         return [
             ModelListing(
                 name="outputs:FILE or outputs:FOLDER",
-                capabilities=("generates_text", "rates_text"),
-                summary="texts that somebody already generated: JSON Lines, CSV, Parquet",
+                capabilities=("generates_text", "generates_images", "rates_text"),
+                summary="what somebody already generated: texts (JSON Lines, CSV, Parquet), or a "
+                "folder of images with a table",
                 installed=True,
                 install=None,
             )
@@ -170,6 +167,31 @@ class OutputsBackend:
 
 
 backend = OutputsBackend()
+
+
+def _open_images(spec: ModelSpec, path: Path, tables: ImageTables) -> ImageOutputsHandle:
+    options = spec.read_options(ImageOutputsOptions)
+    require_packages(f"outputs:{shown(path.name)}", "pillow", install=INSTALL_IMAGE)
+    name = _row_name(path, options.name)
+    found = read_images(tables)
+    entrant = Entrant(
+        model=f"outputs:{name}",
+        backend="outputs",
+        revision=found.revision,
+        settings=(("surplus", "drop"),) if options.surplus == "drop" else (),
+        post_training_of=options.post_training_of,
+    )
+    return ImageOutputsHandle(entrant, options, tables.name, found.rows)
+
+
+def _row_name(path: Path, chosen: str | None) -> str:
+    """What the row is called."""
+    name = path.name if chosen is None else chosen
+    if not name.strip() or not name.isprintable():
+        raise BadInput(
+            f"model outputs: {shown(name)} is no name for a row; give one with ?name=..."
+        )
+    return name
 
 
 def _absolute(name: str) -> Path:

@@ -8,24 +8,24 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ConfigDict
 
-from evalsuite.errors import BadInput, MissingPackage, Refused
+from evalsuite.errors import BadInput, Refused
+from evalsuite.models.hub_snapshot import commit_of, snapshot
 from evalsuite.models.spec import ModelSpec
 from evalsuite.requests import Frozen, digest
 
 INSTALL_TEXT = "pip install 'evalsuite[text]'"
-_DATA_PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
-_PICKLED = {".bin", ".pt", ".pth", ".ckpt", ".pkl"}
+DATA_PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
+PICKLED = {".bin", ".pt", ".pth", ".ckpt", ".pkl"}
 _CONFIGS = ("config.json", "tokenizer_config.json", "generation_config.json")
-_CODE_KEYS = {"auto_map", "custom_pipelines", "_attn_implementation_internal"}
+_CODE_KEYS = {"auto_map", "custom_pipeline", "custom_pipelines", "_attn_implementation_internal"}
 _SHARD = re.compile(r"[^/\\]+\.safetensors")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _LOCAL_STARTS = ("./", "../", "/", "~")
 
 
@@ -76,29 +76,63 @@ def resolve(spec: ModelSpec, *, offline: bool, trusted: frozenset[str]) -> Model
     MissingPackage
         If a hub model is asked for without huggingface_hub.
     """
-    if spec.name.startswith(_LOCAL_STARTS):
+    if is_local(spec):
         return _local(spec)
+    return _from_hub(spec, offline=offline, trusted=trusted)
+
+
+def is_local(spec: ModelSpec) -> bool:
+    """Whether a model is named by its folder; otherwise it is a hub id.
+
+    Raises
+    ------
+    BadInput
+        If it is neither.
+    """
+    if spec.name.startswith(_LOCAL_STARTS):
+        return True
     if not _HUB_ID.fullmatch(spec.name) or ".." in spec.name:
         raise BadInput(
             f"model {spec}: neither a hub id (org/name) nor a local folder (./name, /path/name)"
         )
-    return _from_hub(spec, offline=offline, trusted=trusted)
+    return False
 
 
-def _local(spec: ModelSpec) -> ModelFolder:
-    path = Path(os.path.realpath(Path(spec.name).expanduser()))
+def closed_folder(name: str | Path, *, model: str, holds: str) -> Path:
+    """Return the real path of a local folder that no link leaves.
+
+    Parameters
+    ----------
+    name : str or Path
+        As the user wrote it.
+    model, holds : str
+        The model's name, and what is expected in the folder, for the messages.
+
+    Raises
+    ------
+    BadInput
+        If it is no folder.
+    Refused
+        If something in it is a link to outside.
+    """
+    path = Path(os.path.realpath(Path(name).expanduser()))
     try:
         what = "does not exist" if not path.exists() else "" if path.is_dir() else "is a file"
     except OSError as error:
         what = f"cannot be opened ({error.strerror})"
     if what:
-        raise BadInput(f"model {spec}: {what}; expected a folder with config.json and safetensors")
+        raise BadInput(f"model {model}: {what}; expected a folder with {holds}")
     for entry in path.rglob("*"):
         if entry.is_symlink() and not Path(os.path.realpath(entry)).is_relative_to(path):
             raise Refused(
-                f"model {spec}: {entry.relative_to(path)} is a link to outside the folder; copy "
+                f"model {model}: {entry.relative_to(path)} is a link to outside the folder; copy "
                 "the file into the folder"
             )
+    return path
+
+
+def _local(spec: ModelSpec) -> ModelFolder:
+    path = closed_folder(spec.name, model=str(spec), holds="config.json and safetensors")
     config = _check(path, str(spec))
     if keys := _code_keys(path, str(spec)):
         raise Refused(
@@ -116,10 +150,8 @@ def _local(spec: ModelSpec) -> ModelFolder:
 
 
 def _from_hub(spec: ModelSpec, *, offline: bool, trusted: frozenset[str]) -> ModelFolder:
-    path = _snapshot(spec, spec.revision, _DATA_PATTERNS, offline=offline)
-    commit = path.name
-    if not _COMMIT.fullmatch(commit):
-        raise BadInput(f"model {spec}: the hub cache names no commit for it ({commit!r})")
+    path = snapshot(spec, spec.revision, DATA_PATTERNS, offline=offline, install=INSTALL_TEXT)
+    commit = commit_of(path, spec)
     config = _check(path, str(spec))
     keys = _code_keys(path, str(spec))
     name = f"{spec.name}@{commit}"
@@ -129,43 +161,12 @@ def _from_hub(spec: ModelSpec, *, offline: bool, trusted: frozenset[str]) -> Mod
             f"code: name the model {spec.backend}:{name} and add --trust-remote-code {name}"
         )
     if keys:
-        path = _snapshot(spec, commit, (*_DATA_PATTERNS, "*.py"), offline=offline)
+        path = snapshot(
+            spec, commit, (*DATA_PATTERNS, "*.py"), offline=offline, install=INSTALL_TEXT
+        )
     return ModelFolder(
         path=path, label=spec.name, revision=commit, remote_code=bool(keys), config=config
     )
-
-
-def _snapshot(
-    spec: ModelSpec, revision: str | None, patterns: Iterable[str], *, offline: bool
-) -> Path:
-    try:
-        from huggingface_hub import constants, snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-    except ImportError:
-        raise MissingPackage(f"model {spec}: needs huggingface_hub: {INSTALL_TEXT}") from None
-    offline = offline or constants.HF_HUB_OFFLINE
-    try:
-        return Path(
-            snapshot_download(
-                spec.name,
-                revision=revision,
-                allow_patterns=list(patterns),
-                local_files_only=offline,
-            )
-        )
-    except LocalEntryNotFoundError:
-        why = "and this run is offline" if offline else "and the hub cannot be reached"
-        raise BadInput(
-            f"model {spec}: not in the hub cache, {why}. Fetch it once with network access: "
-            f"hf download {spec.name}{f' --revision {revision}' if revision else ''}; a local "
-            "folder is written ./name"
-        ) from None
-    except HfHubHTTPError as error:
-        status = getattr(error.response, "status_code", "no status")
-        raise BadInput(
-            f"model {spec}: the hub answered {status} ({type(error).__name__}). Check the name and "
-            "revision; for a gated model accept its terms and log in with `hf auth login`"
-        ) from None
 
 
 def _check(path: Path, model: str) -> dict[str, Any]:
@@ -176,7 +177,7 @@ def _check(path: Path, model: str) -> dict[str, Any]:
     if (path / "adapter_config.json").exists():
         raise BadInput(f"model {model}: is an adapter (PEFT); merge it into its base model first")
     if not any(path.glob("*.safetensors")):
-        pickled = sorted(f.name for f in path.iterdir() if f.suffix in _PICKLED)
+        pickled = sorted(f.name for f in path.iterdir() if f.suffix in PICKLED)
         if pickled:
             raise Refused(
                 f"model {model}: has only pickled weights ({pickled[0]}), which can run code when "
@@ -184,20 +185,36 @@ def _check(path: Path, model: str) -> dict[str, Any]:
             )
         raise BadInput(f"model {model}: has no safetensors weights")
     for index in sorted(path.glob("*.index.json")):
-        _check_index(index, model)
-    for key, value in _entries(config):
-        if key.endswith("_weights") and isinstance(value, str):
-            raise Refused(
-                f"model {model}: {key!r} in config.json names a weight file of its own "
-                f"({value!r}); only model.safetensors and its index are read. Remove that entry"
-            )
+        check_index(index, model)
+    check_weight_names(config, model, "config.json")
     return config
 
 
-def _check_index(index: Path, model: str) -> None:
+def check_weight_names(config: Mapping[str, Any], model: str, where: str) -> None:
+    """Refuse a configuration that names a weight file of its own, of whatever format.
+
+    Raises
+    ------
+    Refused
+        Naming the entry.
+    """
+    for key, value in _entries(config):
+        if key.endswith("_weights") and isinstance(value, str):
+            raise Refused(
+                f"model {model}: {key!r} in {where} names a weight file of its own "
+                f"({value!r}); only model.safetensors and its index are read. Remove that entry"
+            )
+
+
+def check_index(index: Path, model: str) -> None:
     """Refuse an index that names anything but safetensors files of the same folder.
 
     transformers opens what an index names, whatever it is, pickles too.
+
+    Raises
+    ------
+    Refused, BadInput
+        If it names another kind of file, or one that is not there.
     """
     shards = (read_json(index, model) or {}).get("weight_map", {})
     if not isinstance(shards, dict):
@@ -215,12 +232,32 @@ def _check_index(index: Path, model: str) -> None:
 def _code_keys(path: Path, model: str) -> str:
     """Return the first configuration entry that would make transformers run foreign code, or ''."""
     for name in _CONFIGS:
-        for key, value in _entries(read_json(path / name, model) or {}):
-            # An attention implementation that is written org/name is fetched from the hub.
-            is_fetched = key.endswith("_implementation") and "/" in str(value)
-            if key in _CODE_KEYS or key.startswith("kernel") or is_fetched:
-                return f"{key!r} in {name}"
+        if key := code_key(read_json(path / name, model) or {}):
+            return f"{key!r} in {name}"
     return ""
+
+
+def code_key(config: Mapping[str, Any]) -> str | None:
+    """Return the first entry, at any depth, that would make a library run foreign code.
+
+    >>> code_key({"text_config": [{"auto_map": {}}]})
+    'auto_map'
+    >>> code_key({"kernel_size": [3, 3]})
+    """
+    for key, value in _entries(config):
+        # An attention implementation that is written org/name is fetched from the hub.
+        is_fetched = key.endswith("_implementation") and "/" in str(value)
+        is_kernel = key.startswith("kernel") and not _is_number(value)
+        if key in _CODE_KEYS or is_kernel or is_fetched:
+            return key
+    return None
+
+
+def _is_number(value: object) -> bool:
+    """Whether a value is made of numbers alone, as the size of a convolution's kernel is."""
+    if isinstance(value, list):
+        return all(_is_number(inner) for inner in value)
+    return isinstance(value, int | float)
 
 
 def _entries(value: object) -> Iterable[tuple[str, object]]:
@@ -256,7 +293,7 @@ def read_json(path: Path, model: str) -> dict[str, Any] | None:
 
 def _relevant_files(path: Path) -> list[str]:
     """Every file that loading may read, by its path in the folder, however deep it lies."""
-    files = (f for pattern in _DATA_PATTERNS for f in path.rglob(pattern) if f.is_file())
+    files = (f for pattern in DATA_PATTERNS for f in path.rglob(pattern) if f.is_file())
     return sorted(str(f.relative_to(path)) for f in files)
 
 

@@ -1,16 +1,19 @@
-"""Models of the transformers library: causal language models, text encoders and classifiers."""
+"""Models of the transformers library: of texts, and of images."""
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
-from evalsuite.errors import BadInput, MissingPackage, Refused
+from evalsuite.errors import BadInput
 from evalsuite.models.capabilities import (
     CAPABILITIES,
+    AnswersVisualQuestions,
+    CaptionsImages,
+    ClassifiesImages,
     ClassifiesText,
+    EmbedsImages,
     EmbedsText,
     GeneratesText,
     LoadedModel,
@@ -23,13 +26,16 @@ from evalsuite.models.classifier_options import (
     complete_classifier,
 )
 from evalsuite.models.decoding_options import DecodingOptions
+from evalsuite.models.image_kinds import image_capabilities, image_loader, is_image_kind
+from evalsuite.models.image_options import image_options
 from evalsuite.models.listing import ModelListing
 from evalsuite.models.loading_options import LoadingOptions
 from evalsuite.models.model_facts import ModelFacts, read_facts
+from evalsuite.models.model_packages import INSTALL_IMAGE, absent_packages, require_packages
+from evalsuite.models.processor_config import check_processor_config
 from evalsuite.models.safe_loading import INSTALL_TEXT, ModelFolder, resolve
 from evalsuite.models.spec import ModelSpec
 from evalsuite.models.verbalized import MOST_ITEMS, WORDING
-from evalsuite.provenance import needs
 from evalsuite.requests import Entrant
 
 
@@ -67,6 +73,9 @@ class CausalOptions(EncoderOptions, DecodingOptions):
     verbalized: int | None = Field(None, ge=2, le=MOST_ITEMS)
 
 
+_TEXT_PACKAGES = ("torch", "transformers")
+_IMAGE_PACKAGES = ("torch", "transformers", "pillow")
+
 CAUSAL_CAPABILITIES: frozenset[type] = frozenset({GeneratesText, EmbedsText, TokenizesText})
 
 
@@ -91,6 +100,11 @@ class TransformersHandle:
         BadInput
             If the weights do not fit the architecture, or the device is not there.
         """
+        if is_image_kind(self.facts.kind):
+            require_packages(self.entrant.model, *_IMAGE_PACKAGES, install=INSTALL_IMAGE)
+            loader = image_loader(self.facts.kind)
+            loaded: LoadedModel = loader.load(self.folder, self.facts, self.options, device)
+            return loaded
         require_text_packages(self.entrant.model)
         from evalsuite.models.loaded_text import load_causal, load_classifier, load_encoder
 
@@ -121,10 +135,13 @@ def open_folder(
     Raises
     ------
     BadInput
-        If the architecture is no causal language model, text encoder or text classifier, or an
-        option does not fit the model.
+        If the architecture is none that is known, or an option does not fit the model.
+    Refused
+        If a model of images brings code of its own.
     """
     facts = read_facts(folder, model)
+    if is_image_kind(facts.kind):
+        return _open_image(folder, facts, spec, model=model, backend=backend)
     if facts.kind == "classifier":
         return _open_classifier(folder, facts, spec, model=model, backend=backend)
     is_causal = facts.kind == "causal"
@@ -163,6 +180,32 @@ def _open_classifier(
     return TransformersHandle(
         entrant=entrant,
         capabilities=capabilities_of(options, facts, model),
+        chosen_decoding={},
+        folder=folder,
+        facts=facts,
+        options=options,
+    )
+
+
+def _open_image(
+    folder: ModelFolder, facts: ModelFacts, spec: ModelSpec, *, model: str, backend: str
+) -> TransformersHandle:
+    kind = facts.kind
+    if not is_image_kind(kind):
+        raise ValueError(f"{kind} is no kind of image model")
+    check_processor_config(folder, model)
+    options = spec.read_options(image_options(kind))
+    entrant = Entrant(
+        model=model,
+        backend=backend,
+        revision=folder.revision,
+        dtype=options.dtype,
+        settings=tuple(sorted(options.settings().items())),
+        post_training_of=options.post_training_of,
+    )
+    return TransformersHandle(
+        entrant=entrant,
+        capabilities=image_capabilities(kind),
         chosen_decoding={},
         folder=folder,
         facts=facts,
@@ -235,25 +278,10 @@ def require_text_packages(model: str, *more: str) -> None:
 
     Raises
     ------
-    MissingPackage
-        Naming the absent ones and the command that installs them.
-    Refused
-        If one is older than the suite's floor: below it, loading a model can run code.
+    MissingPackage, Refused
+        As `evalsuite.models.model_packages.require_packages`.
     """
-    if absent := absent_packages(*more):
-        raise MissingPackage(f"model {model}: needs {', '.join(absent)}: {INSTALL_TEXT}")
-    for need in needs():
-        if need.package in ("torch", "transformers", *more) and not need.ok:
-            raise Refused(
-                f"model {model}: {need.package} {need.found or 'of unknown version'} is refused, "
-                f"loading a model is only safe with {need.package}{need.wanted}: "
-                f"pip install '{need.package}{need.wanted}'"
-            )
-
-
-def absent_packages(*more: str) -> list[str]:
-    """Which of torch, transformers and ``more`` are not installed."""
-    return [name for name in ("torch", "transformers", *more) if find_spec(name) is None]
+    require_packages(model, *_TEXT_PACKAGES, *more, install=INSTALL_TEXT)
 
 
 class TransformersBackend:
@@ -281,21 +309,34 @@ class TransformersBackend:
 
     def describe(self) -> list[ModelListing]:
         """Say how such models are named."""
-        is_installed = not absent_packages()
-        can = (GeneratesText, EmbedsText, TokenizesText, ClassifiesText, RatesText)
-        names = tuple(CAPABILITIES[c].name for c in can)
+        name = "transformers:./folder or transformers:org/name@commit"
+        texts = (
+            (GeneratesText, EmbedsText, TokenizesText, ClassifiesText, RatesText),
+            "any causal language model, text encoder, text classifier or reward model with "
+            "safetensors weights; it can what its architecture is for",
+        )
+        images = (
+            (EmbedsImages, EmbedsText, ClassifiesImages, AnswersVisualQuestions, CaptionsImages),
+            "CLIP, SigLIP, DINOv2 and ViT, image classifiers, and models that answer questions "
+            "about images or describe them; it can what its architecture is for",
+        )
         return [
-            ModelListing(
-                name="transformers:./folder or transformers:org/name@commit",
-                capabilities=names,
-                summary=(
-                    "any causal language model, text encoder, text classifier or reward model with "
-                    "safetensors weights; it can what its architecture is for"
-                ),
-                installed=is_installed,
-                install=None if is_installed else INSTALL_TEXT,
-            )
+            _listing(name, *texts, packages=_TEXT_PACKAGES, install=INSTALL_TEXT),
+            _listing(name, *images, packages=_IMAGE_PACKAGES, install=INSTALL_IMAGE),
         ]
+
+
+def _listing(
+    name: str, can: tuple[type, ...], summary: str, *, packages: tuple[str, ...], install: str
+) -> ModelListing:
+    is_installed = not absent_packages(*packages)
+    return ModelListing(
+        name=name,
+        capabilities=tuple(CAPABILITIES[capability].name for capability in can),
+        summary=summary,
+        installed=is_installed,
+        install=None if is_installed else install,
+    )
 
 
 backend = TransformersBackend()

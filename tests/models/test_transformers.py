@@ -243,7 +243,7 @@ def test_a_damaged_weight_file_is_the_users_error(
 def test_missing_packages_are_named_with_their_command(
     tiny_folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evalsuite.models.transformers.find_spec", lambda name: None)
+    monkeypatch.setattr("evalsuite.models.model_packages.find_spec", lambda name: None)
     with pytest.raises(
         MissingPackage, match=r"torch, transformers: pip install 'evalsuite\[text\]'"
     ):
