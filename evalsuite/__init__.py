@@ -2,9 +2,9 @@
 
 >>> import evalsuite
 >>> sorted(evalsuite.__all__)[:6]
-['build_leaderboard', 'compare', 'gate', 'homogeneity', 'judge_agreement', 'list_tasks']
+['build_leaderboard', 'build_set', 'compare', 'contact_sheet', 'gate', 'homogeneity']
 >>> sorted(evalsuite.__all__)[6:]
-['load_record', 'plan', 'remedy', 'run', 'stages', 'verify']
+['judge_agreement', 'list_tasks', 'load_record', 'plan', 'remedy', 'run', 'stages', 'verify']
 """
 
 from importlib import import_module
@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evalsuite.api import list_tasks, run
+    from evalsuite.building import build_set
     from evalsuite.comparing.comparison import compare
     from evalsuite.comparing.homogeneity import homogeneity
     from evalsuite.comparing.judge_agreement import judge_agreement
     from evalsuite.comparing.planning import plan
     from evalsuite.comparing.release_gate import gate
     from evalsuite.comparing.stages import stages
+    from evalsuite.contact_sheets import contact_sheet
     from evalsuite.leaderboard import build_leaderboard
     from evalsuite.record import load_record
     from evalsuite.remedies import remedy
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "build_leaderboard": "evalsuite.leaderboard",
+    "build_set": "evalsuite.building",
     "compare": "evalsuite.comparing.comparison",
+    "contact_sheet": "evalsuite.contact_sheets",
     "gate": "evalsuite.comparing.release_gate",
     "homogeneity": "evalsuite.comparing.homogeneity",
     "judge_agreement": "evalsuite.comparing.judge_agreement",
@@ -39,7 +43,9 @@ _HOMES = {
 }
 __all__ = [
     "build_leaderboard",
+    "build_set",
     "compare",
+    "contact_sheet",
     "gate",
     "homogeneity",
     "judge_agreement",

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from evalsuite import cli_statistics, cli_views
+from evalsuite import cli_build, cli_statistics, cli_views
 from evalsuite.cli_values import judge_sets, named_values, report_rejected
 from evalsuite.errors import BadInput, EvalsuiteError, Incomplete, VerificationFailed
 
@@ -30,7 +30,9 @@ for command in (
     cli_views.stages,
     cli_views.homogeneity,
     cli_views.agreement,
+    cli_views.sheet,
     cli_views.remedy,
+    cli_build.build,
 ):
     app.command()(command)
 app.add_typer(boards, name="leaderboard")

@@ -79,6 +79,20 @@ def agreement(
         views.print_agreement(found)
 
 
+def sheet(
+    record: Annotated[Path, typer.Argument(help="A record of images (its folder).")],
+    to: Annotated[Path, typer.Option(help="PNG file to write.")] = Path("sheet.png"),
+    prompts: Annotated[int, typer.Option(min=1, help="Rows: prompts from all over the set.")] = 12,
+    images: Annotated[int, typer.Option(min=1, help="Images of each prompt.")] = 8,
+) -> None:
+    """Put images of a record on one picture, to look at them."""
+    from evalsuite.contact_sheets import contact_sheet
+
+    found = contact_sheet(record, to, prompts=prompts, images=images)
+    lacking = f", {found.n_missing} missing" if found.n_missing else ""
+    print(f"{found.path}: {found.n_images} images of {found.n_prompts} prompts{lacking}")
+
+
 def remedy(
     task: Annotated[str, typer.Argument(help="Task, such as rlhf_diversity.")],
     model: Annotated[

@@ -6,10 +6,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from evalsuite.measures.card import ALL, MeasureCard
+from evalsuite.measures.group_entropies import group_entropies
 from evalsuite.measures.kinds import (
     CategoricalMeasure,
     CorrelationMeasure,
     GapMeasure,
+    GroupEntropyMeasure,
     KernelMeasure,
     MeanMeasure,
     Measure,
@@ -28,8 +30,9 @@ ROUNDING = 1e-9
 """How far a value may lie beyond its range by rounding."""
 
 Kind = Literal[
-    "mean", "proportion", "pooled", "categorical", "kernel", "gap", "ranking", "correlation"
-]
+    "mean", "proportion", "pooled", "categorical", "kernel", "gap", "ranking", "correlation",
+    "group_entropy",
+]  # fmt: skip
 _KINDS: dict[type, Kind] = {
     MeanMeasure: "mean",
     ProportionMeasure: "proportion",
@@ -39,6 +42,7 @@ _KINDS: dict[type, Kind] = {
     GapMeasure: "gap",
     RankingMeasure: "ranking",
     CorrelationMeasure: "correlation",
+    GroupEntropyMeasure: "group_entropy",
 }
 
 
@@ -83,7 +87,8 @@ def estimate_measure(
 
     Scores of units take the clustered t interval, shares the Wilson interval with a design effect,
     and averages of collision probabilities are inverted once. A statistic of the whole set takes
-    the method of its kind (`whole_set`), over all units only.
+    the method of its kind (`whole_set`), and so do groups that are held fixed
+    (`group_entropies`), over all units only.
 
     Raises
     ------
@@ -92,6 +97,8 @@ def estimate_measure(
     """
     if measure.name != card.name:
         raise ValueError(f"measure {measure.name!r} with the card of {card.name!r}")
+    if isinstance(measure, GroupEntropyMeasure):
+        return [_of_whole(measure, card, group_entropies(measure, level))]
     scores = unit_scores(measure, card)
     if not scores.is_sampled:
         return [_of_whole(measure, card, whole_set(measure, level))]

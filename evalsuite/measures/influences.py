@@ -19,6 +19,7 @@ from evalsuite.measures.kinds import (
     CategoricalMeasure,
     CorrelationMeasure,
     GapMeasure,
+    GroupEntropyMeasure,
     KernelMeasure,
     Measure,
     MeasureRow,
@@ -94,6 +95,8 @@ def influences(measure: Measure) -> Influences:
     """Leave each cluster out of a statistic of the whole set."""
     if isinstance(measure, PooledMeasure):
         return _pooled(measure)
+    if isinstance(measure, GroupEntropyMeasure):
+        raise TypeError(f"{measure.name}: {type(measure).__name__} has scores of groups")
     found = _of_rows(measure)
     rows = measure.sets if isinstance(measure, KernelMeasure) else measure.rows
     absent = dict.fromkeys(row.cluster for row in rows).keys() - set(found.clusters)

@@ -222,6 +222,53 @@ class CorrelationMeasure:
     method: Literal["pearson", "spearman"] = "spearman"
 
 
+@dataclass(frozen=True)
+class LabelGroup:
+    """The labels of one closed distribution, drawn from one unit or from several.
+
+    Parameters
+    ----------
+    name : str
+        Unique in its measure.
+    cluster, stratum : str
+        As of a unit.
+    classes : tuple of str
+        The closed set, unused labels included.
+    rows : tuple of LabelRow
+        One an answer; a label of the set, or None: missing. Answers of one unit, replicate and
+        index are about the same thing, in whatever group.
+    n_other : int
+        Further answers, that none of the classes fits.
+    calibration : str or None
+        Name of the confusion counts of the judge that gave the labels.
+    """
+
+    name: str
+    cluster: str
+    stratum: str
+    classes: tuple[str, ...]
+    rows: tuple[LabelRow, ...]
+    n_other: int = 0
+    calibration: str | None = None
+
+
+@dataclass(frozen=True)
+class GroupEntropyMeasure:
+    """Mean normalised entropy of groups that are given: what varies is what is drawn of each.
+
+    Parameters
+    ----------
+    groups : tuple of LabelGroup
+    calibrations : dict of str to array of shape (K, K + 1), or None
+        Confusion counts of the judge, by truth and verdict (the last: none of the classes), by
+        which shares are corrected. None takes the labels as they are.
+    """
+
+    name: str
+    groups: tuple[LabelGroup, ...]
+    calibrations: dict[str, NDArray[np.int64]] | None = None
+
+
 Measure = (
     MeanMeasure
     | ProportionMeasure
@@ -231,4 +278,5 @@ Measure = (
     | GapMeasure
     | RankingMeasure
     | CorrelationMeasure
+    | GroupEntropyMeasure
 )

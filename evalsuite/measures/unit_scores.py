@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalsuite.measures.card import MeasureCard
+from evalsuite.measures.group_entropies import group_rows
 from evalsuite.measures.influences import influences
 from evalsuite.measures.kinds import (
     CategoricalMeasure,
+    GroupEntropyMeasure,
     KernelMeasure,
     MeanMeasure,
     Measure,
@@ -98,6 +100,8 @@ def unit_scores(measure: Measure, card: MeasureCard) -> UnitScores:
     if isinstance(measure, CategoricalMeasure | KernelMeasure) and measure.scope == "unit":
         rows, link = label_rows(measure)
         return _columns(rows, card, link, is_sampled=True)
+    if isinstance(measure, GroupEntropyMeasure):
+        return _columns(group_rows(measure), card, "identity", is_sampled=True)
     found = influences(measure)
     return _columns(found.rows(), card, found.link, is_sampled=False)
 

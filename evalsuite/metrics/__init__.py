@@ -6,6 +6,11 @@ from evalsuite.metrics.best_of_n import (
     best_of_n_probabilities,
     expected_best_of_n_distance,
 )
+from evalsuite.metrics.categorical import (
+    expected_total_variation,
+    top_share,
+    total_variation_distance,
+)
 from evalsuite.metrics.entailment import (
     NLI_LABELS,
     NLI_RANGES,
@@ -62,6 +67,7 @@ __all__ = [
     "effective_diversity",
     "expectation_adjusted_distinct",
     "expected_best_of_n_distance",
+    "expected_total_variation",
     "hill_number",
     "internal_diversity",
     "kirk_tokens",
@@ -78,6 +84,8 @@ __all__ = [
     "sampled_sentence_pairs",
     "sentences",
     "share_of_empty_orders",
+    "top_share",
+    "total_variation_distance",
     "truncated_texts",
     "vendi_score",
     "vendi_score_from_kernel",

@@ -26,7 +26,7 @@ def distribution(folder: Path, name: str, version: str = "1.0", entry_points: st
 @pytest.mark.parametrize(
     "command",
     ["", "run", "tasks", "models", "show", "verify", "doctor", "compare", "gate", "plan",
-     "stages", "homogeneity", "agreement", "remedy"],
+     "stages", "homogeneity", "agreement", "remedy", "build", "sheet"],
 )  # fmt: skip
 def test_every_command_has_help(tmp_path: Path, command: str) -> None:
     found = evalsuite(*command.split(), "--help", cwd=tmp_path)
