@@ -49,7 +49,7 @@ def complaint(*arguments: str, cwd: Path, code: int = 2, **env: str) -> str:
         (task("fake:text", "--replicates", "0"), "replicates"),
         (task("fake:text", "--seed", "-1"), "seed"),
         (task("fake:text", "--judge", "embeder=fake:all"), "Did you mean 'embedder'?"),
-        (task("fake:text", "--judge", "embedder=fake:all"), "given twice"),
+        (task("fake:text", "--judge", "embedder=fake:text-embedder"), "given twice"),
         (("run", "rlhf_diversity", "--model", "fake:text", "--judge", "embedder=fake:text"),
          "embeds_text"),
         (("show", "nowhere"), "no record there"),

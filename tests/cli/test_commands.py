@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from evalsuite.errors import MissingPackage, Refused
-from evalsuite.models import transformers
+from evalsuite.models import model_packages
 from evalsuite.models.transformers import CausalOptions, EncoderOptions, require_text_packages
 from evalsuite.provenance import Need
 from evalsuite.report.terminal import OF_EMBEDDING
@@ -322,7 +322,7 @@ def test_only_the_packages_a_model_needs_can_have_it_refused(
         Need("matplotlib", ">=3.9", "plots", "3.0", False),
         Need("gguf", ">=0.17", "text", None, False),
     ]
-    monkeypatch.setattr(transformers, "needs", lambda: needs)
+    monkeypatch.setattr(model_packages, "needs", lambda: needs)
     require_text_packages("some:model")
     with pytest.raises(Refused, match="gguf of unknown version is refused"):
         require_text_packages("some:model", "gguf")
