@@ -27,6 +27,7 @@ from evalsuite.leaderboard import build_leaderboard
 from evalsuite.leaderboard_csv import read_leaderboard
 from evalsuite.measures import MeanMeasure, MeasureCard, MeasureRow, unit_scores
 from evalsuite.record import Record, load_record
+from evalsuite.response_cells import LATER
 from evalsuite.scores_file import scores_digest
 from evalsuite.stats.paired import paired_difference
 from evalsuite.stats.signflip import sign_flip_test
@@ -913,7 +914,7 @@ def schema_1(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     older = load_record(fresh).model_copy(update={"schema_version": 1, "scores_sha256": {}})
     (folder / "record.json").write_text(as_schema_1(older.sealed()))
-    responses = pq.read_table(fresh / "responses.parquet").drop_columns(["other", "scores"])
+    responses = pq.read_table(fresh / "responses.parquet").drop_columns(list(LATER))
     pq.write_table(responses, folder / "responses.parquet")
     return folder
 

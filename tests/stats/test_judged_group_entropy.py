@@ -47,17 +47,17 @@ def test_corrected_intervals_cover_the_truth_and_uncorrected_ones_do_not(share):
     seen = np.array([1 - share, share]) @ CONFUSION
     predicted = entropy(seen[:2] / seen[:2].sum())
     covered, plain, values = 0, 0, []
-    for _ in range(30):
+    for _ in range(20):
         groups = judged(rng, share)
         found = judged_groups_entropy(groups, {"q": calibration(rng)}, draws=100)
         covered += found.ci_low <= truth <= found.ci_high
         uncorrected = fixed_groups_entropy([own.group for own in groups])
         plain += uncorrected.ci_low <= truth <= uncorrected.ci_high
         values.append(uncorrected.estimate)
-    assert covered >= 25  # as in tests/stats/test_group_entropy.py
+    assert covered >= 16  # as in tests/stats/test_group_entropy.py
     assert np.mean(values) == pytest.approx(predicted, abs=0.01)
     if share < 0.5:
-        assert plain <= 3
+        assert plain <= 2
 
 
 def test_shares_are_those_of_the_square_case_where_the_judge_always_answers():
