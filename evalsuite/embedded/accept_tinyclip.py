@@ -71,15 +71,15 @@ def accuracies(
     return found
 
 
-def figures(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
-    """All figures of the card: on new drawings, and on combinations held out of training."""
+def figures(folder: Path, *, n: int = 4000) -> dict[str, dict[str, dict[str, float]]]:
+    """All figures of the card: on n new drawings, and on combinations held out of training."""
     model = TinyClip(folder)
     found: dict[str, dict[str, dict[str, float]]] = {}
     kinds: tuple[Kind, ...] = ("person", "shape")
     for kind in kinds:
-        new = draw_scenes(kind, 4000, joint=without_held_out(BALANCED), seed=99)
+        new = draw_scenes(kind, n, joint=without_held_out(BALANCED), seed=99)
         found[kind] = accuracies(model, kind, new.scenes, new.pixels)
-        cells = [scene for scene in all_scenes(kind) if held_out(scene)] * 20
+        cells = [scene for scene in all_scenes(kind) if held_out(scene)] * max(1, n // 200)
         pixels = np.stack([draw(scene, 10**9 + i) for i, scene in enumerate(cells)])
         found[f"{kind}, held out"] = accuracies(model, kind, cells, pixels)
     return found

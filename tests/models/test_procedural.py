@@ -43,12 +43,12 @@ def scenes(options: str, prompt: str, n: int):
 
 @pytest.mark.parametrize(("name", "joint"), [("balanced", BALANCED), ("stereotyped", STEREOTYPED)])
 def test_what_a_prompt_leaves_open_follows_the_joint(name, joint):
-    drawn = scenes(f"?bias={name}", "a nurse", 2000)
+    drawn = scenes(f"?bias={name}", "a nurse", 800)
     named = {"occupation": "nurse"}
     for attribute in ("presentation", "tone", "background"):
         counts = Counter(scene[attribute] for scene in drawn)
         values = ATTRIBUTES["person"][attribute]
-        expected = 2000 * joint.shares("person", attribute, named)
+        expected = 800 * joint.shares("person", attribute, named)
         assert chisquare([counts[v] for v in values], expected).pvalue > 1e-4, attribute
 
 
@@ -60,11 +60,11 @@ def test_what_a_prompt_names_is_drawn():
 
 
 def test_collapse_draws_the_likeliest_scene_that_much_more():
-    drawn = scenes("?bias=stereotyped&collapse=0.6", "a star", 1500)
+    drawn = scenes("?bias=stereotyped&collapse=0.6", "a star", 600)
     best = STEREOTYPED.given("shape", {"shape": "star"}).max()
     share = np.mean([s.values == ("star", "yellow", "large", "grey") for s in drawn])
     expected = 0.4 * best + 0.6
-    assert share == pytest.approx(expected, abs=4 * np.sqrt(expected * (1 - expected) / 1500))
+    assert share == pytest.approx(expected, abs=4 * np.sqrt(expected * (1 - expected) / 600))
 
 
 def test_a_share_of_the_images_are_copies_of_one():
