@@ -212,7 +212,7 @@ def test_a_dry_run_with_two_judges_counts_both_and_asks_nothing(tmp_path: Path) 
     ("more", "says"),
     [
         (("--judge", "embedder=fake:text-embedder"), "is given twice"),
-        (("--judge", "embedder=fake:all"), "one judge is given twice"),
+        (("--judge", "embedder=fake:text-embedder?delay=0"), "one judge is given twice"),
         (
             (*TWO_JUDGES, "--judge", "quality=fake:all", "--judge", "quality=fake:text"),
             "embedder and quality have several models each",
