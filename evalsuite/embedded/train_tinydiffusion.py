@@ -1,10 +1,10 @@
-"""Trains ``embedded:tinydiffusion``: a latent diffusion model of tinyworld, on a laptop's CPU.
+"""Trains a tiny latent diffusion model of tinyworld, on a laptop's CPU.
 
     python -m evalsuite.embedded.train_tinydiffusion --out FOLDER [--captions open|named]
 
 Stages, each with a checkpoint in the folder, so that a killed training goes on: drawings,
-autoencoder, denoiser with its text encoder, decoder alone. What is there is not made again, and the
-two models of the suite share one autoencoder (``--autoencoder FOLDER``).
+autoencoder, denoiser with its text encoder, decoder alone. What is there is not made again, and two
+models can share one autoencoder (``--autoencoder FOLDER``).
 """
 
 import argparse

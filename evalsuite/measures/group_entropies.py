@@ -30,6 +30,8 @@ def group_entropies(measure: GroupEntropyMeasure, level: float) -> Whole:
     else:
         judged = [_judged(own, group) for own, group in zip(closed, measure.groups, strict=True)]
         estimate = judged_groups_entropy(judged, measure.calibrations, level=level)
+    notes = (*estimate.warnings, *measure.notes)
+    estimate = estimate.model_copy(update={"warnings": notes})
     facts = {
         "groups": float(estimate.n),
         "groups_without_value": float(estimate.n_missing),

@@ -262,11 +262,14 @@ class GroupEntropyMeasure:
     calibrations : dict of str to array of shape (K, K + 1), or None
         Confusion counts of the judge, by truth and verdict (the last: none of the classes), by
         which shares are corrected. None takes the labels as they are.
+    notes : tuple of str
+        What a reader must know of what was drawn; they join the estimate's warnings.
     """
 
     name: str
     groups: tuple[LabelGroup, ...]
     calibrations: dict[str, NDArray[np.int64]] | None = None
+    notes: tuple[str, ...] = ()
 
 
 Measure = (

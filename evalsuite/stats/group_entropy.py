@@ -111,7 +111,7 @@ def fixed_groups_entropy(groups: Sequence[ClosedGroup], *, level: float = 0.95) 
     Notes
     -----
     The standard error is conservative where all classes are about equally common: the entropy is
-    flat there. Coverage is measured in docs/statistics.md.
+    flat there. Coverage is simulated in tests/tasks/test_grade_truth.py.
 
     Examples
     --------
@@ -139,11 +139,12 @@ def fixed_groups_entropy(groups: Sequence[ClosedGroup], *, level: float = 0.95) 
     single = [own for own in usable if len(set(own.labels.tolist())) == 1]
     nothing_else = unseen_entropy(single, level=level) / len(usable)
     above = math.hypot(z * se, z * _one_more(tables, weights), nothing_else)
-    low, high = estimate - z * se, estimate + above
-    low, high = min(max(low, 0.0), 1.0), min(max(high, 0.0), 1.0)
+    # The mean, unlike the groups in it, is no part of another mean: it ends where entropy does.
+    within = min(max(estimate, 0.0), 1.0)
+    low, high = max(within - z * se, 0.0), min(within + above, 1.0)
     is_interval = high - low > 1e-12
     return Estimate(
-        estimate=estimate,
+        estimate=within,
         se=se if se > 1e-12 else None,
         ci_low=low if is_interval else None,
         ci_high=high if is_interval else None,
@@ -164,8 +165,8 @@ def _warnings(tables: Sequence[IntArray], estimate: float, is_interval: bool) ->
             f"few draws: {fewest} in a group; below {FEW_DRAWS} a bias is left in each, which the "
             "mean keeps"
         )
-    if estimate > 1:
-        found.append("beyond the closed set: the estimate exceeds 1, where the interval ends")
+    if not 0 <= estimate <= 1:
+        found.append(f"at the end of the range: {estimate:.4g} came out, which no entropy is")
     if not is_interval:
         found.append("degenerate: the draws show no spread and leave nothing else to be seen")
     return tuple(found)
@@ -187,9 +188,14 @@ def _corrected(tables: IntArray) -> FloatArray:
     shares, and that part of the correction is taken back. [derived]
     """
     counts = tables.sum(axis=1)
-    entropies = chao_wang_jost_entropies(counts)
+    return np.asarray(chao_wang_jost_entropies(counts) - saved_by_strata(tables))
+
+
+def saved_by_strata(tables: IntArray) -> FloatArray:
+    """What drawing by strata saves of the bias, in nats; a table is (strata, classes)."""
+    counts = tables.sum(axis=1)
     if tables.shape[1] == 1:
-        return entropies
+        return np.zeros(len(tables))
     n, own = counts.sum(axis=1)[:, None], tables.sum(axis=2)[:, :, None]
     p = counts / n
     total = p * (1 - p) * n / np.maximum(n - 1, 1)
@@ -200,7 +206,7 @@ def _corrected(tables: IntArray) -> FloatArray:
     )
     within = (own / n[:, :, None] * spread).sum(axis=1)
     saved = np.divide(total - within, p, out=np.zeros_like(p), where=p > 0).sum(axis=1)
-    return np.asarray(entropies - saved / (2 * n[:, 0]))
+    return np.asarray(saved / (2 * n[:, 0]))
 
 
 def item_dependence(groups: Sequence[ClosedGroup]) -> float:

@@ -8,7 +8,12 @@ import numpy as np
 
 from evalsuite.stats.clusters import FloatArray, IntArray, check_level
 from evalsuite.stats.estimate import Estimate
-from evalsuite.stats.group_entropy import ClosedGroup, item_dependence, unseen_entropy
+from evalsuite.stats.group_entropy import (
+    ClosedGroup,
+    item_dependence,
+    saved_by_strata,
+    unseen_entropy,
+)
 from evalsuite.stats.multiclass_judge import MAX_CONDITION
 from evalsuite.stats.streams import stream
 
@@ -158,10 +163,11 @@ def judged_groups_entropy(
     Returns
     -------
     Estimate
-        Corrected for the bias of small samples by the bootstrap, and not cut at 0 and 1, as its
-        interval is. That holds percentiles over calibrations that the confusion counts leave
-        possible, and over labels drawn through them. Labels of one item widen it where they go
-        together. Null, with a warning that gives the reason, where no group can be corrected.
+        Corrected for the bias of small samples by the bootstrap; a value beyond 0 or 1 is set to
+        that end, with a warning. The interval holds percentiles over calibrations that the
+        confusion counts leave possible, and over labels drawn through them. Labels of one item
+        widen it where they go together. Null, with a warning that gives the reason, where no group
+        can be corrected.
 
     Raises
     ------
@@ -197,20 +203,26 @@ def judged_groups_entropy(
     found = _sampled(usable, calibrations, draws, generator)
     widening = math.sqrt(item_dependence([own.group for own in usable]))
     noise = found.again - found.at
-    estimate = found.point - float(noise.mean())
+    bias = float(noise.mean()) + found.saved
+    estimate = found.point - bias
     # Twice the value less that of its draw: the basic bootstrap, at each calibration.
-    values = found.at - noise.mean() - widening * (noise - noise.mean())
+    values = found.at - bias - widening * (noise - noise.mean())
     se = float(values.std(ddof=1))
     ends = np.quantile(values, ((1 - level) / 2, (1 + level) / 2))
     # Groups that come out as one class are never sure to be that.
     nothing_else = unseen_entropy(found.single, level=level) / len(usable)
-    low, high = min(float(ends[0]), estimate), max(float(ends[1]), estimate, nothing_else)
-    low, high = min(max(low, 0.0), 1.0), min(max(high, 0.0), 1.0)
+    # The prior's errors lower every draw of the calibration alike: the upper end is freed of that.
+    shift = max(found.point - float(found.at.mean()), 0.0)
+    within = min(max(estimate, 0.0), 1.0)
+    low = max(min(float(ends[0]), within), 0.0)
+    high = min(within + math.hypot(max(float(ends[1]) + shift - within, 0.0), nothing_else), 1.0)
+    if within != estimate:
+        notes += (f"at the end of the range: {estimate:.4g} came out, which no entropy is",)
     is_interval = high - low > 1e-12
     if not is_interval:
         notes += ("degenerate: no draw changes the statistic",)
     return Estimate(
-        estimate=estimate,
+        estimate=within,
         se=se if se > 1e-12 else None,
         ci_low=low if is_interval else None,
         ci_high=high if is_interval else None,
@@ -258,6 +270,7 @@ class _Sampled:
 
     point: float
     single: list[ClosedGroup]
+    saved: float
     at: FloatArray
     again: FloatArray
 
@@ -272,13 +285,14 @@ def _sampled(
         name: _posterior(calibrations[name], draws, rng)
         for name in dict.fromkeys(own.calibration for own in groups)
     }
-    point, at, again = 0.0, np.zeros(draws), np.zeros(draws)
+    point, saved, at, again = 0.0, 0.0, np.zeros(draws), np.zeros(draws)
     single = []
     for own in groups:
         weight = 1 / (len(groups) * math.log(own.group.n_classes))
         says, matrices = own.says(), anew[own.calibration]
         shares = judged_shares(calibrations[own.calibration], says)
         point += weight * float(_entropy(shares))
+        saved += weight * float(saved_by_strata(own.group.table()[None])[0])
         if (shares > 0).sum() == 1:
             single.append(own.group)
         true = _shares(matrices, np.repeat(says[None], draws, axis=0))
@@ -286,7 +300,7 @@ def _sampled(
         fitted = np.maximum(np.einsum("dk,dkj->dj", true, matrices), 0.0)
         drawn = rng.multinomial(int(says.sum()), fitted / fitted.sum(axis=1, keepdims=True))
         again += weight * _entropy(_shares(matrices, drawn.astype(np.float64)))
-    return _Sampled(point, single, at, again)
+    return _Sampled(point, single, saved, at, again)
 
 
 def _posterior(joint: IntArray | FloatArray, draws: int, rng: np.random.Generator) -> FloatArray:

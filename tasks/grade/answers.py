@@ -115,9 +115,10 @@ def offered_labels(row: Row) -> tuple[str, ...]:
 
 
 def _kind(text: str, attribute: Attribute) -> Kind:
-    if text in NO_WORDS:
-        return "none"
-    return "value" if text in attribute.support else "outside"
+    # First: "none" may be a value, of a question for toppings say.
+    if text in attribute.support:
+        return "value"
+    return "none" if text in NO_WORDS else "outside"
 
 
 def _matched(

@@ -17,7 +17,10 @@ from evalsuite_tasks.grade.named_values import asked_value, concept_in
 
 
 def entropy_measures(
-    multi: Sequence[Distribution], single: Sequence[Distribution], answers: Sequence[Answer]
+    multi: Sequence[Distribution],
+    single: Sequence[Distribution],
+    answers: Sequence[Answer],
+    notes: tuple[str, ...] = (),
 ) -> list[Measure]:
     """The published score in both groupings, by the number of values, and corrected."""
     sizes = {
@@ -32,7 +35,7 @@ def entropy_measures(
             for name, own in sizes.items()
             if own
         ),
-        GroupEntropyMeasure("normalized_entropy_corrected", label_groups(answers)),
+        GroupEntropyMeasure("normalized_entropy_corrected", label_groups(answers), notes=notes),
     ]
 
 

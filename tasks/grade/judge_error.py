@@ -4,6 +4,7 @@ The known images are a reference's answers to prompts that name a value: those o
 that draws what it is told, or a folder of pictures that people labelled (``outputs:FOLDER``).
 """
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalsuite.measures import GroupEntropyMeasure, Measure, MeasureRow, ProportionMeasure
+from evalsuite.requests import canonical_json
 from evalsuite_tasks.grade.answers import Answer
-from evalsuite_tasks.grade.attributes import Attribute
 from evalsuite_tasks.grade.diversity import label_groups
 from evalsuite_tasks.grade.named_values import asked_value, concept_in
 
@@ -21,19 +22,24 @@ if TYPE_CHECKING:
 
 Counts = NDArray[np.int64]
 
+_ARTICLE = re.compile(r"^(?:an?|the) ", re.IGNORECASE)
+
 
 def judge_measures(
-    answers: Sequence[Answer], reference: Sequence[Answer], options: "GradeOptions"
+    answers: Sequence[Answer],
+    reference: Sequence[Answer],
+    options: "GradeOptions",
+    notes: tuple[str, ...] = (),
 ) -> list[Measure]:
     """The judge's agreement with known content, and the corrected entropy."""
     calibrations = confusion_counts(answers, reference, options)
     names = {
-        f"{concept_in(own.unit).id}/{own.attribute.id}": calibration_name(own.attribute, options)
+        f"{concept_in(own.unit).id}/{own.attribute.id}": calibration_name(own, options)
         for own in answers
     }
     measures: list[Measure] = [
         GroupEntropyMeasure(
-            "normalized_entropy_judge_corrected", label_groups(answers, names), calibrations
+            "normalized_entropy_judge_corrected", label_groups(answers, names), calibrations, notes
         )
     ]
     if reference:
@@ -42,13 +48,17 @@ def judge_measures(
     return measures
 
 
-def calibration_name(attribute: Attribute, options: "GradeOptions") -> str:
+def calibration_name(answer: Answer, options: "GradeOptions") -> str:
     """Name of the confusion counts that hold for a question.
 
-    Questions of one attribute and the same values share them over concepts, or each has its own.
+    Questions of one attribute and the same values share them where they differ in nothing but the
+    concept's name: equal ids alone may stand for unrelated questions. Or each has its own.
     """
-    own = attribute.id if options.calibration_by == "attribute" else attribute.question
-    return f"{own} ({', '.join(attribute.support)})"
+    attribute, question = answer.attribute, answer.attribute.question
+    if options.calibration_by == "attribute":
+        noun = _ARTICLE.sub("", concept_in(answer.unit).name)
+        question = re.sub(rf"\b{re.escape(noun)}\b", "...", question, flags=re.IGNORECASE)
+    return canonical_json([attribute.id, question, attribute.support])
 
 
 def confusion_counts(
@@ -58,16 +68,14 @@ def confusion_counts(
     found: dict[str, Counts] = {}
     for own in (*answers, *reference):
         k = len(own.attribute.support)
-        found.setdefault(
-            calibration_name(own.attribute, options), np.zeros((k, k + 1), dtype=np.int64)
-        )
+        found.setdefault(calibration_name(own, options), np.zeros((k, k + 1), dtype=np.int64))
     for own in reference:
         truth = asked_value(own.unit)
         if own.kind == "missing" or truth is None:
             continue
         support = own.attribute.support
         said = support.index(own.text) if own.kind == "value" else len(support)
-        found[calibration_name(own.attribute, options)][support.index(truth), said] += 1
+        found[calibration_name(own, options)][support.index(truth), said] += 1
     return found
 
 

@@ -30,16 +30,12 @@ MEASURES = (
         "as normalized_entropy_multi, corrected for the number of images; interval for these very "
         "concepts",
         better=True,
-        low=None,
-        high=None,
     ),
     _card(
         "normalized_entropy_judge_corrected",
         "as normalized_entropy_corrected, of shares corrected for the errors that the judge makes "
         "on the reference images",
         better=True,
-        low=None,
-        high=None,
         judge="reference",
     ),
     _card(

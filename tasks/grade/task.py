@@ -13,6 +13,7 @@ from evalsuite.tasks import DataFile, JudgeRole, Mode, Task, TaskCard, TaskOptio
 from evalsuite_tasks.grade.answers import read_answers
 from evalsuite_tasks.grade.asking import category_table, questions
 from evalsuite_tasks.grade.builder import build_concepts
+from evalsuite_tasks.grade.copies import copy_notes
 from evalsuite_tasks.grade.default_behaviours import default_measures
 from evalsuite_tasks.grade.distributions import distributions
 from evalsuite_tasks.grade.diversity import entropy_measures
@@ -133,12 +134,13 @@ def score(tables: Tables, options: GradeOptions) -> list[Measure]:
     answers = read_answers(tables, options)
     known = read_answers(tables, options, images="reference_images", answers="reference_answers")
     multi, single = distributions(answers, "multi"), distributions(answers, "single")
+    notes = copy_notes(tables.images)
     return [
-        *entropy_measures(multi, single, answers),
+        *entropy_measures(multi, single, answers, notes),
         *default_measures(multi, single, options.default_threshold),
         *rate_measures(answers, options),
         *naming_measures(answers, multi),
-        *judge_measures(answers, known, options),
+        *judge_measures(answers, known, options, notes),
         *distance_measures(multi, options.reference),
     ]
 

@@ -122,3 +122,51 @@ def test_a_calibration_of_another_size_is_refused():
         judged_groups_entropy(groups, {"q": np.eye(2)})
     with pytest.raises(ValueError, match="no groups"):
         judged_groups_entropy([], {})
+
+
+@pytest.mark.parametrize("shares", [[0.125] * 8, [0.6, 0.2, 0.1, 0.05, 0.02, 0.01, 0.01, 0.01]])
+def test_few_labelled_items_a_group_do_not_move_the_interval_of_a_perfect_judge(shares):
+    rng = np.random.default_rng(4)
+    truth = -float((np.array(shares) * np.log(shares)).sum()) / math.log(8)
+    joint = np.column_stack([16 * np.eye(8, dtype=int), np.zeros(8, dtype=int)])
+    covered = 0
+    for _ in range(15):
+        groups = []
+        for concept in range(16):
+            items = np.arange(N) + concept * N
+            labels = rng.choice(8, N, p=shares)
+            groups.append(JudgedGroup(ClosedGroup(labels, items, items // 16, 8), 0, f"{concept}"))
+        joints = {f"{concept}": joint for concept in range(16)}
+        found = judged_groups_entropy(groups, joints, draws=100)
+        covered += found.ci_low <= truth <= found.ci_high
+    assert covered >= 12
+
+
+def test_prompts_that_decide_the_label_leave_no_bias_to_correct():
+    rng = np.random.default_rng(6)
+    by_prompt = np.array([np.roll([0.8, 0.2, 0.0, 0.0, 0.0, 0.0], s) for s in range(6)])
+    shares = by_prompt.mean(axis=0)
+    truth = -float((shares * np.log(shares)).sum()) / math.log(6)
+    joint = np.column_stack([5000 * np.eye(6, dtype=int), np.zeros(6, dtype=int)])
+    values = []
+    for _ in range(4):
+        groups = []
+        for concept in range(10):
+            labels = np.concatenate([rng.choice(6, 16, p=p) for p in by_prompt])
+            items = np.arange(N) + concept * N
+            groups.append(JudgedGroup(ClosedGroup(labels, items, items // 16, 6), 0, "q"))
+        values.append(judged_groups_entropy(groups, {"q": joint}, draws=100).estimate)
+    assert np.mean(values) == pytest.approx(truth, abs=0.003)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.02, 0.0])
+def test_an_estimate_lies_in_its_own_interval(share):
+    rng = np.random.default_rng(8)
+    for _ in range(12):
+        groups = judged(rng, share, confusion=np.array([[0.98, 0.02, 0], [0.02, 0.98, 0]]))
+        joint = calibration(rng, confusion=np.array([[0.98, 0.02, 0], [0.02, 0.98, 0]]))
+        for found in (
+            judged_groups_entropy(groups, {"q": joint}, draws=50),
+            fixed_groups_entropy([own.group for own in groups]),
+        ):
+            assert 0.0 <= found.ci_low <= found.estimate <= found.ci_high <= 1.0

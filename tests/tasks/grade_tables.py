@@ -52,7 +52,14 @@ def units(
             for name, values in attributes.items()
         ]
         scenes = {"common": prompts[:3], "uncommon": prompts[3:]}
-        lines.append({"concept": concept, "id": concept, "prompts": scenes, "attributes": own})
+        lines.append(
+            {
+                "concept": concept,
+                "id": concept.replace(" ", "-"),
+                "prompts": scenes,
+                "attributes": own,
+            }
+        )
     return parse_grade_set("\n".join(map(json.dumps, lines)), source="made.jsonl")
 
 

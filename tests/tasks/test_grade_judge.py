@@ -1,11 +1,13 @@
 """Judges that err: what they do to the score, and what their errors on known images give back."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from evalsuite_tasks.grade.answers import read_answers
+from evalsuite.prompts import Unit
+from evalsuite_tasks.grade.answers import Answer, read_answers
 from evalsuite_tasks.grade.attributes import NO_ANSWER
 from evalsuite_tasks.grade.judge_error import calibration_name, confusion_counts
 from evalsuite_tasks.grade.named_values import asked_value, concept_in
@@ -144,11 +146,25 @@ def test_confusion_counts_are_by_truth_and_answer_and_leave_out_what_is_missing(
     assert counts.tolist() == [[0, 0, 0], [6, 6, 6]]
 
 
+def answer_about(own: Sequence[Unit], concept: str) -> Answer:
+    unit = next(unit for unit in own if unit.cluster == concept)
+    return Answer(unit, 0, 0, concept_in(unit).attributes[0], "value")
+
+
+def test_unrelated_questions_of_one_id_do_not_share_errors():
+    traits = {"a1": ("no", "yes")}
+    eaten = units({"a cake": traits}, question="Is the cake eaten?")
+    worn = units({"a helmet": traits}, question="Is the helmet worn?")
+    worn_too = units({"a hat": traits}, question="Is the hat worn?")
+    names = [
+        calibration_name(answer_about(own, own[0].cluster), GradeOptions())
+        for own in (eaten, worn, worn_too)
+    ]
+    assert names[0] != names[1] == names[2]
+
+
 def test_questions_share_errors_by_attribute_or_each_has_its_own():
-    (first, other) = (
-        concept_in(next(u for u in UNITS if u.cluster == name)).attributes[0]
-        for name in ("cup", "hat")
-    )
+    first, other = (answer_about(UNITS, name) for name in ("cup", "hat"))
     shared, own = GradeOptions(), GradeOptions(calibration_by="question")
     assert calibration_name(first, shared) == calibration_name(other, shared)
     assert calibration_name(first, own) != calibration_name(other, own)
